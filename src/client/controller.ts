@@ -1,0 +1,61 @@
+// A controller: a record whose reconcile() is a pure function of what was observed.
+// The shell (controller-shell.ts) watches, queues keys, calls it, carries out the changes it
+// returned, retries with back-off, and waits until its own writes have come back before it
+// runs the same key again; so no controller keeps expectations of its own.
+import type { Lister } from './informer.ts'
+import type { ObjectKey, Patch } from './client.ts'
+import type { KubeObject, Resource } from '../api/machinery/resource.ts'
+import type { DeleteOptions } from '../api/types/meta.gen.ts'
+import type { Random } from '../lib/random.ts'
+
+export type Change =
+  | { readonly type: 'create'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
+  | { readonly type: 'update'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
+  | { readonly type: 'patch'; readonly resource: Resource; readonly key: ObjectKey; readonly patch: Patch; readonly subresource?: string }
+  | { readonly type: 'delete'; readonly resource: Resource; readonly key: ObjectKey; readonly options?: DeleteOptions }
+  | { readonly type: 'event'; readonly event: EventRecord }
+
+/** One thing that happened to an object, for the recorder to correlate and write. */
+export interface EventRecord {
+  readonly regarding: KubeObject
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  readonly action?: string
+}
+
+export interface Outcome {
+  /** Carried out in order; changes that are arrays within run at once. The first failure ends the run and the key is retried. */
+  readonly changes: readonly (Change | readonly Change[])[]
+  /** Look again after this time even if nothing changes. */
+  readonly requeueAfterMs?: number
+  /** Retry with back-off after the changes are carried out; the text is logged. */
+  readonly retry?: string
+}
+
+export interface Watch<T extends KubeObject = KubeObject> {
+  readonly resource: Resource<T>
+  readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>
+  /** The keys an event touches. `old` is the object before an update. Absent: the object's own key. */
+  readonly keys?: (object: T, old: T | undefined, snapshot: Snapshot) => readonly string[]
+}
+
+/** The informers a controller asked for, read-only. */
+export interface Snapshot {
+  of<T extends KubeObject>(resource: Resource<T>): Lister<T>
+}
+
+export interface ReconcileContext {
+  readonly nowMs: number
+  readonly random: Random
+}
+
+export interface Controller {
+  readonly name: string
+  /** As in Event.source.component and User-Agent. */
+  readonly component?: string
+  readonly watches: readonly Watch<never>[]
+  readonly workers?: number
+  /** Pure: no I/O, no clock. Errors thrown here are bugs; they are logged and the key is retried. */
+  reconcile(key: string, snapshot: Snapshot, context: ReconcileContext): Outcome
+}
