@@ -62,7 +62,10 @@ function tsType(type: string, file: string, imports: Set<string>, en?: string[])
   const map = /^map\[string\](.+)$/.exec(type)
   if (map) return `Readonly<Record<string, ${tsType(map[1]!, file, imports)}>>`
   if (type === 'string' && en) {
-    return en.filter((value) => value !== '').map((value) => `'${value}'`).join(' | ')
+    return en
+      .filter((value) => value !== '')
+      .map((value) => `'${value}'`)
+      .join(' | ')
   }
   if (special[type]) return special[type]
   const dot = type.lastIndexOf('.')
@@ -79,9 +82,7 @@ function fieldLine(field: Field, struct: Struct, file: string, imports: Set<stri
   const topLevel = struct.gvk !== undefined
   let type = tsType(field.t, file, imports, field.en)
   const required =
-    field.oasReq === 1 ||
-    (field.n === 'metadata' && topLevel) ||
-    (field.n === 'spec' && !field.ptr)
+    field.oasReq === 1 || (field.n === 'metadata' && topLevel) || (field.n === 'spec' && !field.ptr)
   if (field.t === 'meta.v1.ObjectMeta' && !topLevel) type = `Partial<${type}>`
   const key = /^[A-Za-z_]\w*$/.test(field.n) ? field.n : `'${field.n}'`
   return required ? `  readonly ${key}: ${type}` : `  readonly ${key}?: ${type} | undefined`
@@ -199,8 +200,12 @@ for (const [kindId, fact] of Object.entries(facts.kinds)) {
 const names = resourceLines.map((line) => /^export const (\w+)/.exec(line)![1]!)
 writeFileSync(
   new URL('resources.gen.ts', out),
-  `${header('What discovery says of each served resource, by the name clients use.')}import type { Resource } from './machinery/resource.ts'\n${[...importsNeeded]
+  `${header('What discovery says of each served resource, by the name clients use.')}import type { Resource } from './machinery/resource.ts'\n${[
+    ...importsNeeded,
+  ]
     .sort()
     .map((file) => `import type * as ${aliasOf(file)}Types from './types/${file}.gen.ts'\n`)
-    .join('')}\n${resourceLines.join('')}\nexport const allResources: readonly Resource[] = [\n${names.map((name) => `  ${name},\n`).join('')}]\n`,
+    .join(
+      '',
+    )}\n${resourceLines.join('')}\nexport const allResources: readonly Resource[] = [\n${names.map((name) => `  ${name},\n`).join('')}]\n`,
 )

@@ -61,12 +61,18 @@ export interface WriteOptions {
 
 export interface List<T> {
   readonly items: readonly T[]
-  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string; readonly remainingItemCount?: number }
+  readonly metadata: {
+    readonly resourceVersion?: string
+    readonly continue?: string
+    readonly remainingItemCount?: number
+  }
 }
 
-export type WatchEvent<T> =
-  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
-  /** The Status is thrown as StatusError by watch(); this never reaches callers. */
+export type WatchEvent<T> = {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
+  readonly object: T
+}
+/** The Status is thrown as StatusError by watch(); this never reaches callers. */
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 

@@ -9,10 +9,31 @@ import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import type { Random } from '../lib/random.ts'
 
 export type Change =
-  | { readonly type: 'create'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
-  | { readonly type: 'update'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
-  | { readonly type: 'patch'; readonly resource: Resource; readonly key: ObjectKey; readonly patch: Patch; readonly subresource?: string }
-  | { readonly type: 'delete'; readonly resource: Resource; readonly key: ObjectKey; readonly options?: DeleteOptions }
+  | {
+      readonly type: 'create'
+      readonly resource: Resource
+      readonly object: KubeObject
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'update'
+      readonly resource: Resource
+      readonly object: KubeObject
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'patch'
+      readonly resource: Resource
+      readonly key: ObjectKey
+      readonly patch: Patch
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'delete'
+      readonly resource: Resource
+      readonly key: ObjectKey
+      readonly options?: DeleteOptions
+    }
   | { readonly type: 'event'; readonly event: EventRecord }
 
 /** One thing that happened to an object, for the recorder to correlate and write. */

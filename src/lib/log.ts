@@ -15,7 +15,9 @@ export interface Logger {
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** A logger that writes JSON lines to a file descriptor, standard error by default. */
-export function createLogger(options: { level?: LogLevel; fd?: number; keys?: LogKeys } = {}): Logger {
+export function createLogger(
+  options: { level?: LogLevel; fd?: number; keys?: LogKeys } = {},
+): Logger {
   const destination = pino.destination({ fd: options.fd ?? 2, sync: true })
   const root = pino(
     {

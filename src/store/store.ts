@@ -91,7 +91,11 @@ export class StoreError extends Error {
   /** For "compacted": the oldest revision still readable. */
   readonly compactRevision: number
 
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions & { compactRevision?: number }) {
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions & { compactRevision?: number },
+  ) {
     super(message, options)
     this.name = 'StoreError'
     this.code = code
