@@ -3,7 +3,7 @@
 // returned, retries with back-off, and waits until its own writes have come back before it
 // runs the same key again; so no controller keeps expectations of its own.
 import type { Lister } from './informer.ts'
-import type { ObjectKey, Patch } from './client.ts'
+import type { Client, ObjectKey, Patch } from './client.ts'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import type { Random } from '../lib/random.ts'
@@ -34,6 +34,7 @@ export type Change =
       readonly key: ObjectKey
       readonly options?: DeleteOptions
     }
+  | { readonly type: 'deleteCollection'; readonly resource: Resource; readonly namespace: string; readonly options?: DeleteOptions }
   | { readonly type: 'event'; readonly event: EventRecord }
 
 /** One thing that happened to an object, for the recorder to correlate and write. */
@@ -69,6 +70,14 @@ export interface Snapshot {
 export interface ReconcileContext {
   readonly nowMs: number
   readonly random: Random
+  /** What observe() returned for this run; undefined without observe. */
+  readonly observed?: unknown
+}
+
+/** Delay before the n-th retry of a key: baseMs * 2^n, at most maxMs. */
+export interface Backoff {
+  readonly baseMs: number
+  readonly maxMs: number
 }
 
 export interface Controller {
@@ -77,6 +86,25 @@ export interface Controller {
   readonly component?: string
   readonly watches: readonly Watch<never>[]
   readonly workers?: number
+  /** Absent: 5 ms doubling up to 1000 s. */
+  readonly backoff?: Backoff
+  /**
+   * Reads what no informer holds (a live GET before an adoption, what discovery finds in a
+   * namespace), before each reconcile() of the key. It writes nothing. A rejection is retried
+   * like a failed change.
+   */
+  observe?(key: string, snapshot: Snapshot, live: Live): Promise<unknown>
   /** Pure: no I/O, no clock. Errors thrown here are bugs; they are logged and the key is retried. */
   reconcile(key: string, snapshot: Snapshot, context: ReconcileContext): Outcome
+}
+
+/** What observe() may use. */
+export interface Live {
+  readonly client: Client
+  readonly signal: AbortSignal
+}
+
+/** Puts a typed watch into Controller.watches. */
+export function watching<T extends KubeObject>(watch: Watch<T>): Watch<never> {
+  return watch as unknown as Watch<never>
 }
