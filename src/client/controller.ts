@@ -34,7 +34,12 @@ export type Change =
       readonly key: ObjectKey
       readonly options?: DeleteOptions
     }
-  | { readonly type: 'deleteCollection'; readonly resource: Resource; readonly namespace: string; readonly options?: DeleteOptions }
+  | {
+      readonly type: 'deleteCollection'
+      readonly resource: Resource
+      readonly namespace: string
+      readonly options?: DeleteOptions
+    }
   | { readonly type: 'event'; readonly event: EventRecord }
 
 /** One thing that happened to an object, for the recorder to correlate and write. */
