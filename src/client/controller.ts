@@ -8,39 +8,26 @@ import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import type { Random } from '../lib/random.ts'
 
-export type Change =
-  | {
-      readonly type: 'create'
-      readonly resource: Resource
-      readonly object: KubeObject
-      readonly subresource?: string
-    }
-  | {
-      readonly type: 'update'
-      readonly resource: Resource
-      readonly object: KubeObject
-      readonly subresource?: string
-    }
-  | {
-      readonly type: 'patch'
-      readonly resource: Resource
-      readonly key: ObjectKey
-      readonly patch: Patch
-      readonly subresource?: string
-    }
-  | {
-      readonly type: 'delete'
-      readonly resource: Resource
-      readonly key: ObjectKey
-      readonly options?: DeleteOptions
-    }
-  | {
-      readonly type: 'deleteCollection'
-      readonly resource: Resource
-      readonly namespace: string
-      readonly options?: DeleteOptions
-    }
+/** A write. Deleting what is already gone counts as done. */
+export type Change = (
+  | { readonly type: 'create'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
+  | { readonly type: 'update'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
+  | { readonly type: 'patch'; readonly resource: Resource; readonly key: ObjectKey; readonly patch: Patch; readonly subresource?: string }
+  | { readonly type: 'delete'; readonly resource: Resource; readonly key: ObjectKey; readonly options?: DeleteOptions }
+  | { readonly type: 'deleteCollection'; readonly resource: Resource; readonly namespace: string; readonly options?: DeleteOptions }
   | { readonly type: 'event'; readonly event: EventRecord }
+) & {
+  /** Recorded once this change has succeeded. */
+  readonly done?: EventRecord
+}
+
+export type Changes = readonly (Change | readonly Change[])[]
+
+/** A change that the server refused, or that could not be sent. */
+export interface Failure {
+  readonly change: Change
+  readonly error: unknown
+}
 
 /** One thing that happened to an object, for the recorder to correlate and write. */
 export interface EventRecord {
@@ -53,11 +40,17 @@ export interface EventRecord {
 
 export interface Outcome {
   /** Carried out in order; changes that are arrays within run at once. The first failure ends the run and the key is retried. */
-  readonly changes: readonly (Change | readonly Change[])[]
+  readonly changes: Changes
   /** Look again after this time even if nothing changes. */
   readonly requeueAfterMs?: number
   /** Retry with back-off after the changes are carried out; the text is logged. */
   readonly retry?: string
+  /**
+   * What is left to do after changes failed: an event, a condition in the status. Pure; the key
+   * is retried all the same. Not asked for a create refused because its namespace is
+   * terminating: that ends the run without a retry.
+   */
+  readonly failed?: (failures: readonly Failure[]) => Changes
 }
 
 export interface Watch<T extends KubeObject = KubeObject> {
