@@ -1,58 +1,106 @@
 // A Kind: everything that is particular to one kind of object, as one record of pure hooks.
 // What all kinds share (decoding, metadata rules, patches, storage) is not here. The registry
-// (apiserver/registry.ts) calls the hooks in this order:
+// (apiserver/registry.ts) runs them through strategy.ts, in this order:
 //
-//   decode -> schema defaults -> defaults -> prepareForCreate | prepareForUpdate
-//          -> (mutating admission -> defaults) -> validate | validateUpdate -> claims -> store
-import type { TableColumn, TableRow } from './table.ts'
+//   decode -> defaults -> (view.toStored) -> mutating admission -> defaults
+//          -> prepareForCreate | prepareForUpdate -> validate | validateUpdate -> canonicalize
+//          -> validating admission -> claim -> store -> (view.fromStored) -> warnings, answer
+//
+// `defaults` runs on every decoded body and must be idempotent. A write through a subresource
+// uses the hooks of `subresources[name]` instead of the kind's own. Hooks are written as methods:
+// their parameters are bivariant then, and a Kind<Service> fits where a Kind is asked for.
+import type { Clock } from '../../lib/clock.ts'
+import type { Random } from '../../lib/random.ts'
+import type { Claims, IPFamily } from './claims.ts'
 import type { Draft } from './draft.ts'
 import type { FieldError } from './field-error.ts'
 import type { KubeObject, Resource } from './resource.ts'
-import type { Clock } from '../../lib/clock.ts'
-import type { Random } from '../../lib/random.ts'
+import type { TableColumn, TableRow } from './table.ts'
+
+export type { ClaimResult, Claims, IPFamily } from './claims.ts'
 
 /** Facts of the cluster that hooks may need; plain data. */
 export interface ClusterFacts {
   /** Configured address families of Services, the default one first. */
-  readonly serviceFamilies: readonly ('IPv4' | 'IPv6')[]
+  readonly serviceFamilies: readonly IPFamily[]
   readonly nodePortRange: { readonly from: number; readonly to: number }
+}
+
+/** Who writes; certificates.k8s.io copies it into the object. */
+export interface Requester {
+  readonly username: string
+  readonly uid?: string | undefined
+  readonly groups?: readonly string[] | undefined
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined
 }
 
 export interface HookContext {
   readonly clock: Pick<Clock, 'now'>
   readonly random: Random
   readonly facts: ClusterFacts
-  /** The subresource written through ("status", "scale", …), "" for the object itself. */
+  /** The subresource written through ("status", "finalize", …), "" for the object itself. */
   readonly subresource: string
   readonly dryRun: boolean
+  /** The group/version of the request, where two share one storage: "events.k8s.io/v1". */
+  readonly requestVersion: string
+  readonly user?: Requester | undefined
 }
 
-export type IPFamily = 'IPv4' | 'IPv6'
-
-/**
- * What the registry reserves for an object in the object's own commit. Taking a value that is
- * taken answers the reason as text, in Kubernetes' words; nothing stays reserved when the
- * commit does not happen.
- */
-export interface Claims {
-  /** A given or (undefined) any free ClusterIP of the family. */
-  takeClusterIP(family: IPFamily, wanted?: string): ClaimResult<string>
-  releaseClusterIP(address: string): void
-  takeNodePort(wanted?: number): ClaimResult<number>
-  releaseNodePort(port: number): void
+/** What an update runs, be it of the object or through one of its subresources. */
+export interface UpdateStrategy<T extends KubeObject = KubeObject> {
+  /**
+   * Undoes what this write may not touch: `object` is what the client sent, `old` what is stored.
+   * strategy.ts has restored status (or, for "status", everything else) before this runs.
+   */
+  prepareForUpdate?(object: Draft<T>, old: T, context: HookContext): void
+  validateUpdate?(object: T, old: T, context: HookContext): readonly FieldError[]
+  warnings?(object: T, old: T | undefined): readonly string[]
 }
 
-export type ClaimResult<Value> =
-  | { readonly ok: true; readonly value: Value }
-  /** "full" is a server error (500), the rest are field errors of the client (422). */
-  | { readonly ok: false; readonly reason: 'full' | 'taken' | 'out-of-range'; readonly message: string }
+/** A write through "status", "finalize", "approval", "ephemeralcontainers" or "resize". */
+export interface SubresourceStrategy<T extends KubeObject = KubeObject> extends UpdateStrategy<T> {
+  /**
+   * The fields this write may change; ["status"] unless said otherwise. All others are restored
+   * from the stored object before prepareForUpdate. Paths of depth two ("spec.finalizers") work.
+   */
+  readonly writes?: readonly string[]
+  /** Labels, annotations, finalizers and owners are restored as well (CRDs, FlowSchemas, …). */
+  readonly keepsMetadata?: boolean
+}
 
-export interface Kind<T extends KubeObject = KubeObject> {
+/** How an object is seen as autoscaling/v1 Scale. */
+export interface ScaleStrategy<T extends KubeObject = KubeObject> {
+  read(object: T): {
+    readonly specReplicas: number
+    readonly statusReplicas: number
+    /** The selector as text; undefined leaves status.selector out. */
+    readonly selector?: string | undefined
+  }
+  write(object: Draft<T>, replicas: number): void
+}
+
+/** One storage under two group/versions: this kind is a view of the objects of another. */
+export interface View<T extends KubeObject = KubeObject> {
+  readonly of: Resource
+  /** May reuse parts of its argument. */
+  toStored(object: T): KubeObject
+  fromStored(stored: KubeObject): T
+}
+
+/** Names as upstream's NameFunc: messages, none if valid. `prefix` is true for generateName. */
+export type ValidateName = (name: string, prefix: boolean) => readonly string[]
+
+/** Taken from a method type, so that it is bivariant as the hooks are. */
+export type FieldReader<T> = { read(object: T): string }['read']
+
+export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<T> {
   readonly resource: Resource<T>
   /** How names are checked; a DNS subdomain (RFC 1123) unless said otherwise. */
-  readonly validateName?: (name: string, field: string) => readonly FieldError[]
-  /** metadata.generation is 1 on create and grows when anything outside metadata and status changes. */
+  readonly validateName?: ValidateName
+  /** metadata.generation is 1 on create and grows with every change (see `isChange`). */
   readonly generation?: boolean
+  /** What makes generation grow; anything outside metadata and status unless said otherwise. */
+  isChange?(object: T, old: T): boolean
   /** A PUT to a name that does not exist creates it. */
   readonly createOnUpdate?: boolean
   /** A PUT needs a resourceVersion. */
@@ -61,24 +109,43 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly deleteReturnsObject?: boolean
   /** Sent as a Warning header with every answer. */
   readonly deprecation?: string
+  /** The store forgets the object after so long (Events). */
+  readonly ttlSeconds?: number
+  /** Create keeps the status a client sends (the kind has no status strategy upstream). */
+  readonly keepsStatusOnCreate?: boolean
+  /** Set where objects are stored as another kind: then only `defaults`, columns, fields count. */
+  readonly view?: View<T>
 
-  readonly defaults?: (object: Draft<T>) => void
-  readonly prepareForCreate?: (object: Draft<T>, context: HookContext) => void
-  readonly prepareForUpdate?: (object: Draft<T>, old: T, context: HookContext) => void
-  readonly validate?: (object: T, context: HookContext) => readonly FieldError[]
-  readonly validateUpdate?: (object: T, old: T, context: HookContext) => readonly FieldError[]
-  readonly warnings?: (object: T, old: T | undefined) => readonly string[]
+  defaults?(object: Draft<T>): void
+  prepareForCreate?(object: Draft<T>, context: HookContext): void
+  validate?(object: T, context: HookContext): readonly FieldError[]
+  /** Brings a valid object into its stored form (Endpoints repack their subsets). */
+  canonicalize?(object: Draft<T>): void
   /** Fills in what is claimed. `object` undefined means the object goes away. */
-  readonly claim?: (
+  claim?(
     object: Draft<T> | undefined,
     old: T | undefined,
     claims: Claims,
     context: HookContext,
-  ) => readonly FieldError[]
+  ): readonly FieldError[]
+
   /** Seconds of grace for a DELETE; undefined means none: remove at once. */
-  readonly graceSeconds?: (object: T, asked: number | undefined) => number | undefined
+  graceSeconds?(object: T, asked: number | undefined): number | undefined
+  /** What else changes when deletionTimestamp is set (a Namespace turns Terminating). */
+  startDeletion?(object: Draft<T>, context: HookContext): void
+  /** More than metadata.finalizers keeps a terminating object (spec.finalizers of a Namespace). */
+  heldBack?(object: T): boolean
+  /** Objects that go in the same commit (the Endpoints of a Service). */
+  alsoDeletes?(
+    object: T,
+  ): readonly { readonly resource: Resource; readonly namespace: string; readonly name: string }[]
+
+  readonly subresources?: Readonly<Record<string, SubresourceStrategy<T>>>
+  readonly scale?: ScaleStrategy<T>
+
   readonly columns?: readonly TableColumn[]
-  readonly row?: (object: T, nowMs: number) => TableRow
+  /** One cell for each column. */
+  row?(object: T, nowMs: number): TableRow
   /** Field labels beyond metadata.name and metadata.namespace. */
-  readonly fields?: Readonly<Record<string, (object: T) => string>>
+  readonly fields?: Readonly<Record<string, FieldReader<T>>>
 }
