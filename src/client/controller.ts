@@ -10,11 +10,37 @@ import type { Random } from '../lib/random.ts'
 
 /** A write. Deleting what is already gone counts as done. */
 export type Change = (
-  | { readonly type: 'create'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
-  | { readonly type: 'update'; readonly resource: Resource; readonly object: KubeObject; readonly subresource?: string }
-  | { readonly type: 'patch'; readonly resource: Resource; readonly key: ObjectKey; readonly patch: Patch; readonly subresource?: string }
-  | { readonly type: 'delete'; readonly resource: Resource; readonly key: ObjectKey; readonly options?: DeleteOptions }
-  | { readonly type: 'deleteCollection'; readonly resource: Resource; readonly namespace: string; readonly options?: DeleteOptions }
+  | {
+      readonly type: 'create'
+      readonly resource: Resource
+      readonly object: KubeObject
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'update'
+      readonly resource: Resource
+      readonly object: KubeObject
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'patch'
+      readonly resource: Resource
+      readonly key: ObjectKey
+      readonly patch: Patch
+      readonly subresource?: string
+    }
+  | {
+      readonly type: 'delete'
+      readonly resource: Resource
+      readonly key: ObjectKey
+      readonly options?: DeleteOptions
+    }
+  | {
+      readonly type: 'deleteCollection'
+      readonly resource: Resource
+      readonly namespace: string
+      readonly options?: DeleteOptions
+    }
   | { readonly type: 'event'; readonly event: EventRecord }
 ) & {
   /** Recorded once this change has succeeded. */

@@ -34,6 +34,8 @@ export interface InformerOptions<T extends KubeObject> {
   readonly fieldSelector?: string
   /** Index name -> values of an object. */
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>
+  /** Applied before an object is kept, to drop what is not needed. Must keep name, namespace, uid, resourceVersion. */
+  readonly transform?: (object: T) => T
 }
 
 /** Shares one informer among all who ask for the same resource with the same options. */
