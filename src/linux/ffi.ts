@@ -20,6 +20,7 @@ const prototypes = {
   recvmmsg: 'int recvmmsg(int, void *, unsigned int, int, void *)',
   sendmmsg: 'int sendmmsg(int, void *, unsigned int, int)',
   poll: 'int poll(void *, unsigned long, int)',
+  pipe2: 'int pipe2(void *, int)',
   dup3: 'int dup3(int, int, int)',
   close: 'int close(int)',
   setns: 'int setns(int, int)',
