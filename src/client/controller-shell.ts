@@ -64,7 +64,7 @@ class Shell {
     this.#controller = controller
     this.#deps = { ...deps, log: deps.log.child({ controller: controller.name }) }
     this.#queue = new WorkQueue(deps.clock, controller.backoff ?? defaultBackoff)
-    for (const watch of controller.watches as readonly Watch[]) {
+    for (const watch of watchesOf(controller)) {
       const informer = deps.informers.informer(
         watch.resource,
         watch.indexes ? { indexes: watch.indexes } : {},
@@ -91,9 +91,7 @@ class Shell {
     )
     await Promise.race([this.whenSynced(), stopped])
     if (this.#abort.signal.aborted) return
-    const unsubscribe = (this.#controller.watches as readonly Watch[]).map((watch) =>
-      this.#subscribe(watch),
-    )
+    const unsubscribe = this.#watchesOf(controller).map((watch) => this.#subscribe(watch))
     const workers = Array.from({ length: this.#controller.workers ?? 1 }, () => this.#work())
     await Promise.all(workers)
     for (const end of unsubscribe) end()
@@ -276,4 +274,9 @@ function isTerminatingNamespace(change: Change, error: unknown): boolean {
   return (
     error.status.details?.causes?.some((cause) => cause.reason === 'NamespaceTerminating') === true
   )
+}
+
+/** The watches as the shell handles them: of any object. */
+function watchesOf(controller: Controller): readonly Watch[] {
+  return controller.watches as unknown as readonly Watch[]
 }
