@@ -91,7 +91,7 @@ class Shell {
     )
     await Promise.race([this.whenSynced(), stopped])
     if (this.#abort.signal.aborted) return
-    const unsubscribe = this.#watchesOf(controller).map((watch) => this.#subscribe(watch))
+    const unsubscribe = watchesOf(this.#controller).map((watch) => this.#subscribe(watch))
     const workers = Array.from({ length: this.#controller.workers ?? 1 }, () => this.#work())
     await Promise.all(workers)
     for (const end of unsubscribe) end()
