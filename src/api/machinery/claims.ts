@@ -1,7 +1,9 @@
 // Claims: what the registry reserves for an object in the object's own commit (apiserver/claims.ts
 // keeps the books). Nothing stays reserved when the commit does not happen.
 
-export type IPFamily = 'IPv4' | 'IPv6'
+import type { IPFamily } from '../../lib/ip.ts'
+
+export type { IPFamily } from '../../lib/ip.ts'
 
 /** Taking a value that is taken answers the reason as text, in Kubernetes' words. */
 export interface Claims {

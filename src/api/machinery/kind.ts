@@ -2,10 +2,12 @@
 // What all kinds share (decoding, metadata rules, patches, storage) is not here. The registry
 // (apiserver/registry.ts) runs them through strategy.ts, in this order:
 //
-//   decode -> defaults -> (view.toStored) -> mutating admission -> defaults
-//          -> prepareForCreate | prepareForUpdate -> validate | validateUpdate -> canonicalize
-//          -> validating admission -> claim -> store -> (view.fromStored) -> warnings, answer
+//   decode -> schema defaults -> defaults -> (view.toStored) -> mutating admission -> defaults
+//          -> prepareForCreate | prepareForUpdate -> claim -> validate | validateUpdate
+//          -> canonicalize -> validating admission -> store -> (view.fromStored), warnings, answer
 //
+// Claims come before validation, as upstream: a taken nodePort is reported alone, and validating
+// admission sees the allocated address. They vanish with the transaction if anything after fails.
 // `defaults` runs on every decoded body and must be idempotent. A write through a subresource
 // uses the hooks of `subresources[name]` instead of the kind's own. Hooks are written as methods:
 // their parameters are bivariant then, and a Kind<Service> fits where a Kind is asked for.
@@ -121,7 +123,10 @@ export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<
   validate?(object: T, context: HookContext): readonly FieldError[]
   /** Brings a valid object into its stored form (Endpoints repack their subsets). */
   canonicalize?(object: Draft<T>): void
-  /** Fills in what is claimed. `object` undefined means the object goes away. */
+  /**
+   * Fills in what is claimed; the object is not validated yet. Errors end the request.
+   * `object` undefined means the object goes away.
+   */
   claim?(
     object: Draft<T> | undefined,
     old: T | undefined,

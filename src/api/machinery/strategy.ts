@@ -1,11 +1,11 @@
 // The steps that every write shares, around the hooks of its Kind (kind.ts): what is cleared on
 // create, what an update or a subresource write may not touch, and when generation grows.
-import { isDeepStrictEqual } from 'node:util'
 import type { Draft } from './draft.ts'
 import { draftOf } from './draft.ts'
 import type { FieldError } from './field-error.ts'
 import type { HookContext, Kind, UpdateStrategy } from './kind.ts'
 import type { KubeObject } from './resource.ts'
+import { sameValue } from './validation.ts'
 
 type Fields = Record<string, unknown>
 
@@ -127,7 +127,7 @@ function restoreMetadata(object: Draft<KubeObject>, old: KubeObject): void {
 
 function changed(kind: Kind, object: Draft<KubeObject>, old: KubeObject): boolean {
   if (kind.isChange) return kind.isChange(object as KubeObject, old)
-  return !isDeepStrictEqual(withoutMetaAndStatus(object), withoutMetaAndStatus(old))
+  return !sameValue(withoutMetaAndStatus(object), withoutMetaAndStatus(old))
 }
 
 function withoutMetaAndStatus(object: unknown): Fields {
