@@ -1,0 +1,151 @@
+// What a cluster is made of, from options, environment and what an earlier start left: plain data.
+import * as fs from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import * as path from 'node:path'
+import { createHash } from 'node:crypto'
+
+/** A cluster cannot be had as asked; the message is one line: what, where, what to do. */
+export class ClusterError extends Error {}
+
+export type Durability = 'fsync' | 'none'
+export type ImagePolicy = 'strict' | 'builtin' | 'host'
+
+export interface ClusterOptions {
+  readonly name?: string | undefined
+  readonly dataDir?: string | undefined
+  readonly port?: number | undefined
+  readonly durability?: Durability | undefined
+  readonly imagePolicy?: ImagePolicy | undefined
+}
+
+export interface ClusterConfig {
+  /** "default" unless named. */
+  readonly name: string
+  /** Context, node and kubeconfig name: "signpost" or "signpost-NAME". */
+  readonly contextName: string
+  readonly dataDir: string
+  /** Sockets; short, because a socket's path is limited to 107 bytes. */
+  readonly runtimeDir: string
+  readonly bindAddress: string
+  readonly port: number
+  /** The port was asked for: it is an error when it is taken, even at the first start. */
+  readonly durability: Durability
+  readonly imagePolicy: ImagePolicy
+  readonly serviceClusterIPRange: string
+  readonly clusterDNS: string
+  readonly clusterDomain: string
+  readonly podCIDR: string
+  readonly nodeName: string
+  readonly nodeIP: string
+  readonly kubeletPort: number
+  readonly rootless: boolean
+}
+
+export const defaultPort = 6443
+const defaultName = 'default'
+const namePattern = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/
+
+/** What the data directory remembers between starts. */
+interface Remembered {
+  readonly name: string
+  readonly port: number
+}
+
+export function clusterConfig(options: ClusterOptions): ClusterConfig {
+  const { name, dataDir } = clusterPlace(options)
+  const remembered = readRemembered(dataDir)
+  const contextName = contextOf(name)
+  return {
+    name,
+    contextName,
+    dataDir,
+    runtimeDir: runtimeDirOf(dataDir),
+    bindAddress: '127.0.0.1',
+    port: options.port ?? remembered?.port ?? (name === defaultName ? defaultPort : 0),
+    durability: options.durability ?? 'fsync',
+    imagePolicy: options.imagePolicy ?? 'host',
+    serviceClusterIPRange: '10.96.0.0/16',
+    clusterDNS: '10.96.0.10',
+    clusterDomain: 'cluster.local',
+    podCIDR: '10.244.0.0/24',
+    nodeName: contextName,
+    nodeIP: '192.168.50.2',
+    kubeletPort: 10250,
+    rootless: process.getuid?.() !== 0,
+  }
+}
+
+export interface ClusterPlace {
+  readonly name: string
+  readonly dataDir: string
+}
+
+/** Where a cluster of this name lives, whether it exists or not. */
+export function clusterPlace(options: Pick<ClusterOptions, 'name' | 'dataDir'>): ClusterPlace {
+  const name = options.name ?? defaultName
+  if (!namePattern.test(name)) {
+    throw new ClusterError(
+      `cannot use the name "${name}": a cluster's name is 1 to 32 lower-case letters, digits and "-"`,
+    )
+  }
+  return { name, dataDir: path.resolve(options.dataDir ?? path.join(dataHome(), 'signpost', name)) }
+}
+
+export const contextOf = (name: string): string =>
+  name === defaultName ? 'signpost' : `signpost-${name}`
+
+function dataHome(): string {
+  return process.env['XDG_DATA_HOME'] || path.join(homedir(), '.local', 'share')
+}
+
+/** One per data directory, for this user alone. */
+export function runtimeDirOf(dataDir: string): string {
+  const base =
+    process.env['XDG_RUNTIME_DIR'] || path.join(tmpdir(), `signpost-${process.getuid?.() ?? 0}`)
+  return path.join(
+    base,
+    `signpost-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`,
+  )
+}
+
+const rememberedFile = (dataDir: string) => path.join(dataDir, 'cluster.json')
+
+function readRemembered(dataDir: string): Remembered | undefined {
+  const file = rememberedFile(dataDir)
+  if (!fs.existsSync(file)) return undefined
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as Remembered
+  } catch (error) {
+    throw new ClusterError(
+      `cannot read "${file}": ${(error as Error).message}; remove it to start with defaults`,
+    )
+  }
+}
+
+/** Makes the cluster's directories and remembers its port. */
+export function prepareDirectories(config: ClusterConfig): void {
+  try {
+    fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+    fs.mkdirSync(config.runtimeDir, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'error'
+    throw new ClusterError(
+      `cannot create "${config.dataDir}" (${code}); choose a directory you may write to with --data-dir`,
+    )
+  }
+  refuseForeign(config.runtimeDir)
+}
+
+export function rememberPort(config: ClusterConfig): void {
+  const remembered: Remembered = { name: config.name, port: config.port }
+  fs.writeFileSync(rememberedFile(config.dataDir), `${JSON.stringify(remembered)}\n`)
+}
+
+/** /tmp belongs to everyone: sockets go only into a directory that is ours and closed to others. */
+function refuseForeign(directory: string): void {
+  const { uid, mode } = fs.statSync(directory)
+  if (uid === process.getuid?.() && (mode & 0o077) === 0) return
+  throw new ClusterError(
+    `cannot use "${directory}": it belongs to another user or is open to others; set XDG_RUNTIME_DIR`,
+  )
+}
