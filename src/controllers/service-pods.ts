@@ -1,7 +1,6 @@
 // What Services and their Pods mean to each other, as the endpointslice and endpoints controllers
 // both see it: which Pods are candidates, which port a Pod listens on, which events matter.
 import { isPodFinished, isPodReady } from '../api/core/pod-state.ts'
-import { matchesPairs } from '../api/machinery/selector.ts'
 import { services } from '../api/resources.gen.ts'
 import type { Pod, Service, ServicePort } from '../api/types/core.gen.ts'
 import type { Snapshot } from '../client/controller.ts'
@@ -18,6 +17,17 @@ export const isCandidate = (pod: Pod): boolean =>
 
 export const isHeadless = (service: Service): boolean =>
   service.spec.clusterIP === 'None' || !service.spec.clusterIP
+
+/** Whether all pairs of a Service's selector are among the labels. */
+export function matchesPairs(
+  selector: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean {
+  for (const key in selector) {
+    if (labels?.[key] !== selector[key]) return false
+  }
+  return true
+}
 
 /** The Pod's hostname, if it is a name under this very Service. */
 export const endpointHostname = (pod: Pod, service: Service): string | undefined =>

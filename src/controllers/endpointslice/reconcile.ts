@@ -1,9 +1,8 @@
 // The EndpointSlices a Service should have, against those it has: one independent set of slices
 // for each address family, grouped by the ports the Pods serve.
-import { isCandidate, isHeadless } from '../service-pods.ts'
+import { isCandidate, isHeadless, matchesPairs } from '../service-pods.ts'
 import { controllerRef } from '../ownership.ts'
 import { services } from '../../api/resources.gen.ts'
-import { matchesPairs } from '../../api/machinery/selector.ts'
 import type { Node, Pod, Service } from '../../api/types/core.gen.ts'
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../api/types/discovery.gen.ts'
 import { semanticEqual } from '../../lib/equal.ts'

@@ -1,6 +1,6 @@
 // Hints by the topology-mode annotation (Auto): endpoints are shared out over zones in proportion
 // to the CPU of their Nodes, unless a zone would be overloaded by more than a fifth.
-import { quantityMilli } from '../../api/machinery/quantity.ts'
+import { quantityMillis } from '../../api/machinery/quantity.ts'
 import type { Node, Service } from '../../api/types/core.gen.ts'
 import type { Endpoint, EndpointSlice } from '../../api/types/discovery.gen.ts'
 import { withHints, type Hinting } from './hints.ts'
@@ -29,7 +29,7 @@ export function zoneRatios(nodes: readonly Node[]): ZoneRatios | undefined {
       'node-role.kubernetes.io/master' in labels
     if (isControlPlane || !isNodeReady(node)) continue
     const zone = labels[zoneLabel]
-    const cpu = quantityMilli(node.status?.allocatable?.['cpu'])
+    const cpu = cpuOf(node)
     if (!zone || cpu === 0) return undefined
     total += cpu
     cpus.set(zone, (cpus.get(zone) ?? 0) + cpu)
@@ -41,9 +41,11 @@ export function zoneRatios(nodes: readonly Node[]): ZoneRatios | undefined {
 /** Whether a change of this Node may change the ratios. */
 export function topologyChanged(old: Node, node: Node): boolean {
   const facts = (of: Node) =>
-    `${isNodeReady(of)}|${of.metadata.labels?.[zoneLabel] ?? ''}|${quantityMilli(of.status?.allocatable?.['cpu'])}`
+    `${isNodeReady(of)}|${of.metadata.labels?.[zoneLabel] ?? ''}|${cpuOf(of)}`
   return facts(old) !== facts(node)
 }
+
+const cpuOf = (node: Node): number => quantityMillis(node.status?.allocatable?.['cpu'] ?? 0)
 
 const isNodeReady = (node: Node): boolean =>
   node.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True'
