@@ -1,4 +1,5 @@
 // Field errors: what is wrong with an object, as values, in the words of Kubernetes' field package.
+import { goJson, goQuote } from './go-text.ts'
 
 export type FieldErrorType =
   | 'FieldValueRequired'
@@ -8,6 +9,8 @@ export type FieldErrorType =
   | 'FieldValueForbidden'
   | 'FieldValueTooLong'
   | 'FieldValueTooMany'
+  | 'FieldValueTooFew'
+  | 'FieldValueTooShort'
   | 'FieldValueTypeInvalid'
   | 'FieldValueNotFound'
   | 'InternalError'
@@ -28,16 +31,22 @@ const prefixes: Readonly<Record<FieldErrorType, string>> = {
   FieldValueForbidden: 'Forbidden',
   FieldValueTooLong: 'Too long',
   FieldValueTooMany: 'Too many',
+  FieldValueTooFew: 'Too few',
+  FieldValueTooShort: 'Too short',
   FieldValueTypeInvalid: 'Invalid value',
   FieldValueNotFound: 'Not found',
   InternalError: 'Internal error',
 }
 
-/** A value as Go's %v or %q puts it into messages. */
+/** Stands for a value that is too long or too secret to show. */
+export const omitted: unique symbol = Symbol('value omitted')
+
+/** A value as it stands in messages: %q for text, JSON for lists and objects. */
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (value === omitted) return ''
+  if (typeof value === 'string') return goQuote(value)
   if (value === undefined || value === null) return 'null'
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'object' ? goJson(value) : String(value)
 }
 
 function make(type: FieldErrorType, field: string, middle: string, detail: string): FieldError {
@@ -59,11 +68,30 @@ export const notFound = (field: string, value: unknown): FieldError =>
   make('FieldValueNotFound', field, show(value), '')
 export const internalError = (field: string, detail: string): FieldError =>
   make('InternalError', field, '', detail)
-export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => {
-  const list = supported.map((item) => JSON.stringify(item)).join(', ')
-  return make('FieldValueNotSupported', field, show(value), list === '' ? '' : `supported values: ${list}`)
+export const notSupported = (
+  field: string,
+  value: unknown,
+  supported: readonly string[],
+): FieldError => {
+  const list = supported.map(goQuote).join(', ')
+  return make(
+    'FieldValueNotSupported',
+    field,
+    show(value),
+    list === '' ? '' : `supported values: ${list}`,
+  )
 }
+
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+
 export const tooLong = (field: string, maxBytes: number): FieldError =>
-  make('FieldValueTooLong', field, '', `may not be more than ${maxBytes} bytes`)
+  make('FieldValueTooLong', field, '', `may not be more than ${counted(maxBytes, 'byte')}`)
 export const tooMany = (field: string, actual: number, max: number): FieldError =>
-  make('FieldValueTooMany', field, String(actual), `must have at most ${max} item${max === 1 ? '' : 's'}`)
+  make('FieldValueTooMany', field, String(actual), `must have at most ${counted(max, 'item')}`)
+export const tooFew = (field: string, actual: number, min: number): FieldError =>
+  make('FieldValueTooFew', field, String(actual), `must have at least ${counted(min, 'item')}`)
+export const tooShort = (field: string, min: number): FieldError =>
+  make('FieldValueTooShort', field, '', `must be at least ${counted(min, 'character')}`)
+
+/** One field error as it stands in the message of a Status: "field: message". */
+export const fieldErrorText = (error: FieldError): string => `${error.field}: ${error.message}`

@@ -1,5 +1,7 @@
 // StatusError: the only error that leaves the API server, and what clients throw when they meet one.
 import type { FieldError } from './field-error.ts'
+import { fieldErrorText } from './field-error.ts'
+import { goQuote } from './go-text.ts'
 import type { Resource } from './resource.ts'
 import { qualifiedResource } from './resource.ts'
 import type { Status, StatusCause, StatusDetails } from '../types/meta.gen.ts'
@@ -82,15 +84,23 @@ function detailsOf(resource: Named, name: string): StatusDetails {
 }
 
 export const notFoundError = (resource: Named, name: string): StatusError =>
-  statusError('NotFound', `${qualifiedResource(resource)} "${name}" not found`, detailsOf(resource, name))
+  statusError(
+    'NotFound',
+    `${qualifiedResource(resource)} ${goQuote(name)} not found`,
+    detailsOf(resource, name),
+  )
 
 export const alreadyExistsError = (resource: Named, name: string): StatusError =>
-  statusError('AlreadyExists', `${qualifiedResource(resource)} "${name}" already exists`, detailsOf(resource, name))
+  statusError(
+    'AlreadyExists',
+    `${qualifiedResource(resource)} ${goQuote(name)} already exists`,
+    detailsOf(resource, name),
+  )
 
 export const conflictError = (resource: Named, name: string, cause: string): StatusError =>
   statusError(
     'Conflict',
-    `Operation cannot be fulfilled on ${qualifiedResource(resource)} "${name}": ${cause}`,
+    `Operation cannot be fulfilled on ${qualifiedResource(resource)} ${goQuote(name)}: ${cause}`,
     detailsOf(resource, name),
   )
 
@@ -98,14 +108,20 @@ export const objectModified =
   'the object has been modified; please apply your changes to the latest version and try again'
 
 export const forbiddenError = (resource: Named, name: string, cause: string): StatusError => {
-  const subject = name === '' ? qualifiedResource(resource) : `${qualifiedResource(resource)} "${name}"`
+  const subject =
+    name === '' ? qualifiedResource(resource) : `${qualifiedResource(resource)} ${goQuote(name)}`
   return statusError('Forbidden', `${subject} is forbidden: ${cause}`, detailsOf(resource, name))
 }
 
 export const badRequestError = (message: string): StatusError => statusError('BadRequest', message)
 
 export const internalServerError = (message: string, options?: ErrorOptions): StatusError =>
-  statusError('InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }, options)
+  statusError(
+    'InternalError',
+    `Internal error occurred: ${message}`,
+    { causes: [{ message }] },
+    options,
+  )
 
 /** 422, with one cause a field error. `details.kind` is the Kind here, not the resource. */
 export function invalidError(
@@ -118,13 +134,13 @@ export function invalidError(
     message: error.message,
     field: error.field,
   }))
-  const texts = errors.map((error) => `${error.field}: ${error.message}`)
+  const texts = [...new Set(errors.map(fieldErrorText))]
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`
   const groupKind = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`
-  return statusError('Invalid', `${groupKind} "${name}" is invalid: ${list}`, {
+  return statusError('Invalid', `${groupKind} ${goQuote(name)} is invalid: ${list}`, {
     ...(name === '' ? {} : { name }),
     ...(kind.group === '' ? {} : { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind === '' ? {} : { kind: kind.kind }),
     causes,
   })
 }
