@@ -3,9 +3,8 @@ import * as fs from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import * as path from 'node:path'
 import { createHash } from 'node:crypto'
-
-/** A cluster cannot be had as asked; the message is one line: what, where, what to do. */
-export class ClusterError extends Error {}
+import { ClusterError } from './cluster-error.ts'
+import { hostResolvConf } from './host.ts'
 
 export type Durability = 'fsync' | 'none'
 export type ImagePolicy = 'strict' | 'builtin' | 'host'
@@ -16,6 +15,7 @@ export interface ClusterOptions {
   readonly port?: number | undefined
   readonly durability?: Durability | undefined
   readonly imagePolicy?: ImagePolicy | undefined
+  readonly resolvConf?: string | undefined
 }
 
 export interface ClusterConfig {
@@ -27,8 +27,8 @@ export interface ClusterConfig {
   /** Sockets; short, because a socket's path is limited to 107 bytes. */
   readonly runtimeDir: string
   readonly bindAddress: string
+  /** 0: any free one. */
   readonly port: number
-  /** The port was asked for: it is an error when it is taken, even at the first start. */
   readonly durability: Durability
   readonly imagePolicy: ImagePolicy
   readonly serviceClusterIPRange: string
@@ -38,6 +38,8 @@ export interface ClusterConfig {
   readonly nodeName: string
   readonly nodeIP: string
   readonly kubeletPort: number
+  /** Names the resolvers that names outside the cluster are asked of. */
+  readonly resolvConf: string
   readonly rootless: boolean
 }
 
@@ -71,6 +73,7 @@ export function clusterConfig(options: ClusterOptions): ClusterConfig {
     nodeName: contextName,
     nodeIP: '192.168.50.2',
     kubeletPort: 10250,
+    resolvConf: options.resolvConf ?? hostResolvConf(),
     rootless: process.getuid?.() !== 0,
   }
 }

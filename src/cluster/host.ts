@@ -2,14 +2,17 @@
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { isIP } from 'node:net'
-import { ClusterError } from './config.ts'
+import { ClusterError } from './cluster-error.ts'
 
 /** systemd-resolved's own upstreams: its stub at 127.0.0.53 would only be one hop more. */
 const systemdResolvConf = '/run/systemd/resolve/resolv.conf'
 
-/** The host's nameservers in order; empty where it has none. */
-export function hostResolvers(): readonly string[] {
-  const file = fs.existsSync(systemdResolvConf) ? systemdResolvConf : '/etc/resolv.conf'
+export function hostResolvConf(): string {
+  return fs.existsSync(systemdResolvConf) ? systemdResolvConf : '/etc/resolv.conf'
+}
+
+/** The nameservers of a resolv.conf in order; empty where it has none or is not there. */
+export function resolversOf(file: string): readonly string[] {
   try {
     return fs
       .readFileSync(file, 'utf8')
@@ -40,7 +43,7 @@ export function namespaceCommand(rootless: boolean): readonly string[] {
 
 /** Why the agent could not be put into namespaces: tried again with `true`, and explained. */
 export function explainNamespaces(rootless: boolean): ClusterError {
-  const [command, ...args] = [...namespaceCommand(rootless), 'true'] as [string, ...string[]]
+  const [command = '', ...args] = [...namespaceCommand(rootless), 'true']
   const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   if (error) {
     return new ClusterError(

@@ -1,0 +1,120 @@
+// The user's kubeconfig: our entries go in and out, everything else in it stays as it is.
+import * as fs from 'node:fs'
+import { homedir } from 'node:os'
+import * as path from 'node:path'
+import { Document, isMap, isSeq, parseDocument, YAMLMap, YAMLSeq } from 'yaml'
+import { ClusterError } from './cluster-error.ts'
+import type { KeyPair } from './pki.ts'
+
+/** Where kubectl writes: the first file of $KUBECONFIG, else ~/.kube/config. */
+export function kubeconfigPath(): string {
+  const listed = (process.env['KUBECONFIG'] ?? '')
+    .split(path.delimiter)
+    .filter((entry) => entry !== '')
+  return listed[0] ?? path.join(homedir(), '.kube', 'config')
+}
+
+export interface Access {
+  /** Name of context, cluster and user alike. */
+  readonly name: string
+  readonly server: string
+  readonly ca: string
+  readonly admin: KeyPair
+}
+
+/** Puts the access in, or replaces the one of that name, and makes it the current context. */
+export function mergeKubeconfig(file: string, access: Access): void {
+  const document = load(file)
+  const { name, server, ca, admin } = access
+  setNamed(document, 'clusters', name, {
+    cluster: { server, 'certificate-authority-data': base64(ca) },
+  })
+  setNamed(document, 'users', name, {
+    user: { 'client-certificate-data': base64(admin.cert), 'client-key-data': base64(admin.key) },
+  })
+  setNamed(document, 'contexts', name, { context: { cluster: name, user: name } })
+  document.set('current-context', name)
+  save(file, document)
+}
+
+/** A file with this access alone. */
+export function writeKubeconfig(file: string, access: Access): void {
+  fs.rmSync(file, { force: true })
+  mergeKubeconfig(file, access)
+}
+
+/** Takes the entries of that name out again; false when there were none. */
+export function removeFromKubeconfig(file: string, name: string): boolean {
+  if (!fs.existsSync(file)) return false
+  const document = load(file)
+  const removed = ['clusters', 'users', 'contexts'].map((section) =>
+    removeNamed(document, section, name),
+  )
+  if (!removed.includes(true)) return false
+  if (document.get('current-context') === name) document.set('current-context', '')
+  save(file, document)
+  return true
+}
+
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+function load(file: string): Document {
+  let text = ''
+  try {
+    text = fs.readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw unusable(file, (error as Error).message)
+  }
+  const document = parseDocument(
+    text.trim() === '' ? 'apiVersion: v1\nkind: Config\npreferences: {}\n' : text,
+  )
+  const problem = document.errors[0]
+  if (problem) throw unusable(file, problem.message.split('\n')[0]!)
+  if (!isMap(document.contents)) throw unusable(file, 'it is not a kubeconfig')
+  return document
+}
+
+const unusable = (file: string, cause: string) =>
+  new ClusterError(
+    `cannot use kubeconfig "${file}": ${cause}; mend it or set KUBECONFIG to another file`,
+  )
+
+function save(file: string, document: Document): void {
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    // Written through a symlink, as kubectl does, and never seen half-written.
+    const target = fs.existsSync(file) ? fs.realpathSync(file) : file
+    const mode = fs.existsSync(target) ? fs.statSync(target).mode & 0o777 : 0o600
+    fs.writeFileSync(`${target}.signpost`, document.toString({ lineWidth: 0 }), { mode })
+    fs.renameSync(`${target}.signpost`, target)
+  } catch (error) {
+    throw unusable(file, (error as Error).message)
+  }
+}
+
+function section(document: Document, name: string): YAMLSeq {
+  const found = document.get(name)
+  if (isSeq(found)) return found
+  const made = new YAMLSeq()
+  document.set(name, made)
+  return made
+}
+
+const isNamed = (name: string) => (item: unknown) => isMap(item) && item.get('name') === name
+
+function setNamed(document: Document, sectionName: string, name: string, value: object): void {
+  const list = section(document, sectionName)
+  const entry = document.createNode({ name, ...value }) as YAMLMap
+  const index = list.items.findIndex(isNamed(name))
+  if (index >= 0) list.items[index] = entry
+  else list.items.push(entry)
+}
+
+function removeNamed(document: Document, sectionName: string, name: string): boolean {
+  const list = document.get(sectionName)
+  if (!isSeq(list)) return false
+  const index = list.items.findIndex(isNamed(name))
+  if (index >= 0) list.items.splice(index, 1)
+  return index >= 0
+}
