@@ -16,7 +16,13 @@ function copy(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value
   const result: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') Object.defineProperty(result, key, { value: copy(item), enumerable: true, writable: true, configurable: true })
+    if (key === '__proto__')
+      Object.defineProperty(result, key, {
+        value: copy(item),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      })
     else result[key] = copy(item)
   }
   return result
