@@ -2,6 +2,7 @@
 // keeps the books). Nothing stays reserved when the commit does not happen.
 
 import type { IPFamily } from '../../lib/ip.ts'
+import type { FieldError } from './field-error.ts'
 
 export type { IPFamily } from '../../lib/ip.ts'
 
@@ -22,3 +23,6 @@ export type ClaimResult<Value> =
       readonly reason: 'full' | 'taken' | 'out-of-range'
       readonly message: string
     }
+
+/** What a claim hook answers: field errors (none: all is well), or the cause of a 500. */
+export type ClaimOutcome = readonly FieldError[] | { readonly serverError: string }

@@ -13,13 +13,13 @@
 // their parameters are bivariant then, and a Kind<Service> fits where a Kind is asked for.
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
-import type { Claims, IPFamily } from './claims.ts'
+import type { ClaimOutcome, Claims, IPFamily } from './claims.ts'
 import type { Draft } from './draft.ts'
 import type { FieldError } from './field-error.ts'
 import type { KubeObject, Resource } from './resource.ts'
 import type { TableColumn, TableRow } from './table.ts'
 
-export type { ClaimResult, Claims, IPFamily } from './claims.ts'
+export type { ClaimOutcome, ClaimResult, Claims, IPFamily } from './claims.ts'
 
 /** Facts of the cluster that hooks may need; plain data. */
 export interface ClusterFacts {
@@ -132,7 +132,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<
     old: T | undefined,
     claims: Claims,
     context: HookContext,
-  ): readonly FieldError[]
+  ): ClaimOutcome
 
   /** Seconds of grace for a DELETE; undefined means none: remove at once. */
   graceSeconds?(object: T, asked: number | undefined): number | undefined

@@ -1,8 +1,9 @@
 // Checks that many kinds share, as functions from (value, field) to field errors in upstream's words.
 import type { Ip } from '../../lib/ip.ts'
-import { formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
+import { cidrContains, formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
 import type { FieldError } from './field-error.ts'
 import { invalid, notSupported, required } from './field-error.ts'
+import { goQuote } from './go-text.ts'
 
 export type Errors = readonly FieldError[]
 export const none: Errors = []
@@ -89,21 +90,22 @@ const notACidr = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64
 const leadingZeros = /(^|\.)0+(?=\d)/g
 
 /** An address as older fields take it: canonical or not, but without leading zeros. */
-export function ipAddress(text: string, field: string): Errors {
+export const ipAddress = (text: string, field: string): Errors =>
+  invalids(field, text, ipProblems(text))
+
+function ipProblems(text: string): readonly string[] {
   const ip = parseIp(text)
-  if (ip) {
-    return isV4Mapped(ip) ? [invalid(field, text, 'must not be an IPv4-mapped IPv6 address')] : none
-  }
+  if (ip) return isV4Mapped(ip) ? ['must not be an IPv4-mapped IPv6 address'] : []
   const sloppy = parseIp(text.replace(leadingZeros, '$1'))
-  return [invalid(field, text, sloppy ? 'must not have leading 0s' : notAnIp)]
+  return [sloppy ? 'must not have leading 0s' : notAnIp]
 }
 
-/** An address as newer fields take it: in its canonical form only. */
-export function canonicalIpAddress(text: string): readonly string[] {
-  const errors = ipAddress(text, '')
-  if (errors.length > 0) return errors.map((error) => error.message.replace(/^.*?": /, ''))
+/** An address as newer fields (and the names of IPAddresses) take it: in canonical form only. */
+export function canonicalIpProblems(text: string): readonly string[] {
+  const problems = ipProblems(text)
+  if (problems.length > 0) return problems
   const canonical = formatIp(parseIp(text)!)
-  return canonical === text ? [] : [`must be in canonical form (${JSON.stringify(canonical)})`]
+  return canonical === text ? [] : [`must be in canonical form (${goQuote(canonical)})`]
 }
 
 export function cidrBlock(text: string, field: string): Errors {
@@ -130,17 +132,20 @@ export function nonSpecialIp(text: string, field: string): Errors {
   return message === undefined ? none : [invalid(field, text, message)]
 }
 
+const special = (
+  [
+    ['127.0.0.0/8', loopback],
+    ['::1/128', loopback],
+    ['169.254.0.0/16', linkLocal],
+    ['fe80::/10', linkLocal],
+    ['224.0.0.0/24', linkLocalMulticast],
+    ['ff02::/16', linkLocalMulticast],
+  ] as const
+).map(([block, message]) => ({ cidr: parseCidr(block)!, message }))
+
 function specialUse(ip: Ip, text: string): string | undefined {
-  const within = (block: string): boolean => {
-    const cidr = parseCidr(block)!
-    const bits = BigInt((ip.family === 'IPv4' ? 32 : 128) - cidr.prefix)
-    return cidr.family === ip.family && ip.value >> bits === cidr.base >> bits
-  }
   if (ip.value === 0n) return `may not be unspecified (${text})`
-  if (within('127.0.0.0/8') || within('::1/128')) return loopback
-  if (within('169.254.0.0/16') || within('fe80::/10')) return linkLocal
-  if (within('224.0.0.0/24') || within('ff02::/16')) return linkLocalMulticast
-  return undefined
+  return special.find(({ cidr }) => cidrContains(cidr, ip))?.message
 }
 
 const isV4Mapped = (ip: Ip): boolean => ip.family === 'IPv6' && ip.value >> 32n === 0xffffn
@@ -151,7 +156,6 @@ export function ipWarnings(text: string, field: string): readonly string[] {
   if (!ip) return []
   const canonical = formatIp(ip)
   if (canonical === text) return []
-  return [
-    `${field}: ${ip.family} address ${JSON.stringify(text)} should be in RFC 5952 canonical format (${JSON.stringify(canonical)})`,
-  ]
+  const wanted = `should be in RFC 5952 canonical format (${goQuote(canonical)})`
+  return [`${field}: ${ip.family} address ${goQuote(text)} ${wanted}`]
 }
