@@ -1,0 +1,161 @@
+// What changed between two objects of one type, as three sets of fields.
+import {
+  type Atom,
+  atomOfField,
+  isObject,
+  type JsonObject,
+  jsonEqual,
+  type ListAtom,
+  type MapAtom,
+  settle,
+} from './atom.ts'
+import { type FieldSet, insert, isEmptySet, type OpenSet, openSet } from './field-set.ts'
+import { itemElement } from './path-element.ts'
+
+export interface Comparison {
+  readonly added: FieldSet
+  readonly modified: FieldSet
+  readonly removed: FieldSet
+}
+
+interface Walk {
+  readonly added: OpenSet
+  readonly modified: OpenSet
+  readonly removed: OpenSet
+  readonly path: string[]
+}
+
+/** undefined when an item of a list cannot be named: nothing can be said then. */
+export function compare(before: JsonObject, after: JsonObject, atom: Atom): Comparison | undefined {
+  const walk: Walk = { added: openSet(), modified: openSet(), removed: openSet(), path: [] }
+  return visit(walk, before, after, atom) ? walk : undefined
+}
+
+export const isSame = (comparison: Comparison): boolean =>
+  isEmptySet(comparison.added) && isEmptySet(comparison.modified) && isEmptySet(comparison.removed)
+
+/** Absent is undefined; null is a value that has no children. */
+function visit(walk: Walk, before: unknown, after: unknown, atom: Atom): boolean {
+  if (before === after) return true
+  const one = settle(atom, before ?? after)
+  const other = settle(atom, after ?? before)
+  if (one.kind !== other.kind) {
+    // A value of free form became one of another kind: the field itself changed, and what is new in it.
+    insert(walk.modified, walk.path)
+    return descend(walk, undefined, after, other)
+  }
+  return descend(walk, before, after, other)
+}
+
+function descend(
+  walk: Walk,
+  before: unknown,
+  after: unknown,
+  atom: Exclude<Atom, { kind: 'any' }>,
+): boolean {
+  if (atom.kind === 'scalar') return leaf(walk, before, after)
+  if (atom.kind === 'map') {
+    const one = isObject(before) ? before : undefined
+    const other = isObject(after) ? after : undefined
+    if (atom.atomic || (isBare(one) && isBare(other))) return leaf(walk, before, after)
+    if (!visitFields(walk, one ?? {}, other ?? {}, atom)) return false
+  } else {
+    const one = Array.isArray(before) ? before : []
+    const other = Array.isArray(after) ? after : []
+    if (atom.relation === 'atomic' || (one.length === 0 && other.length === 0)) {
+      return leaf(walk, before, after)
+    }
+    if (!visitItems(walk, one, other, atom)) return false
+  }
+  if (before === undefined) insert(walk.added, walk.path)
+  else if (after === undefined) insert(walk.removed, walk.path)
+  return true
+}
+
+function leaf(walk: Walk, before: unknown, after: unknown): boolean {
+  if (before === undefined) insert(walk.added, walk.path)
+  else if (after === undefined) insert(walk.removed, walk.path)
+  else if (!jsonEqual(before, after)) insert(walk.modified, walk.path)
+  return true
+}
+
+function isBare(object: JsonObject | undefined): boolean {
+  for (const key in object) if (object[key] !== undefined) return false
+  return true
+}
+
+function visitFields(walk: Walk, before: JsonObject, after: JsonObject, atom: MapAtom): boolean {
+  for (const name in before) {
+    if (!step(walk, `f:${name}`, before[name], own(after, name), atomOfField(atom, name))) {
+      return false
+    }
+  }
+  for (const name in after) {
+    if (own(before, name) !== undefined) continue
+    if (!step(walk, `f:${name}`, undefined, after[name], atomOfField(atom, name))) return false
+  }
+  return true
+}
+
+const own = (object: JsonObject, name: string): unknown =>
+  Object.hasOwn(object, name) ? object[name] : undefined
+
+function step(walk: Walk, element: string, before: unknown, after: unknown, atom: Atom): boolean {
+  walk.path.push(element)
+  const ok = visit(walk, before, after, atom)
+  walk.path.pop()
+  return ok
+}
+
+function visitItems(
+  walk: Walk,
+  before: readonly unknown[],
+  after: readonly unknown[],
+  atom: ListAtom,
+): boolean {
+  const one = groupItems(before, atom)
+  const other = groupItems(after, atom)
+  if (one === undefined || other === undefined) return false
+  for (const [element, items] of one) {
+    if (!visitItem(walk, element, items, other.get(element) ?? [], atom)) return false
+  }
+  for (const [element, items] of other) {
+    if (!one.has(element) && !visitItem(walk, element, [], items, atom)) return false
+  }
+  return true
+}
+
+/** Old objects may hold an item twice; such items are compared as one lump. */
+function visitItem(
+  walk: Walk,
+  element: string,
+  before: readonly unknown[],
+  after: readonly unknown[],
+  atom: ListAtom,
+): boolean {
+  if (before.length <= 1 && after.length <= 1) {
+    return step(walk, element, before[0], after[0], atom.element)
+  }
+  const path = [...walk.path, element]
+  if (before.length >= 2 && after.length >= 2) {
+    if (!jsonEqual(before, after)) insert(walk.modified, path)
+    return true
+  }
+  const [single, changed] = before.length >= 2 ? [after, walk.removed] : [before, walk.added]
+  const [left, right] = before.length >= 2 ? [undefined, single[0]] : [single[0], undefined]
+  const ok = single.length === 0 || step(walk, element, left, right, atom.element)
+  insert(changed, path)
+  return ok
+}
+
+function groupItems(items: readonly unknown[], atom: ListAtom): Map<string, unknown[]> | undefined {
+  const groups = new Map<string, unknown[]>()
+  for (const item of items) {
+    const element = itemElement(atom, item)
+    if (typeof element !== 'string') return undefined
+    const group = groups.get(element)
+    if (group === undefined) groups.set(element, [item])
+    else group.push(item)
+  }
+  return groups
+}
