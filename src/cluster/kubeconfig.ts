@@ -118,3 +118,12 @@ function removeNamed(document: Document, sectionName: string, name: string): boo
   if (index >= 0) list.items.splice(index, 1)
   return index >= 0
 }
+
+/** The cluster's own kubeconfig, in its data directory. */
+export function privateKubeconfig(dataDir: string): {
+  readonly file: string
+  readonly exists: boolean
+} {
+  const file = path.join(dataDir, 'kubeconfig')
+  return { file, exists: fs.existsSync(file) }
+}

@@ -1,0 +1,19 @@
+// `signpost delete`: stops a cluster, removes its data and takes its context out of the kubeconfig.
+import type { ClusterOptions } from '../cluster/config.ts'
+import { clusterPlace, contextOf } from '../cluster/config.ts'
+import { kubeconfigPath, removeFromKubeconfig } from '../cluster/kubeconfig.ts'
+import { removeData, stopCluster } from '../cluster/stop.ts'
+import { print } from './output.ts'
+
+interface DeleteOptions extends Pick<ClusterOptions, 'name' | 'dataDir'> {
+  readonly kubeconfig?: string
+}
+
+export async function deleteCluster(options: DeleteOptions): Promise<void> {
+  const { name, dataDir } = clusterPlace(options)
+  const found = await stopCluster(dataDir)
+  const existed = removeData(dataDir) || found
+  const context = contextOf(name)
+  removeFromKubeconfig(options.kubeconfig ?? kubeconfigPath(), context)
+  print(existed ? `cluster "${context}" deleted` : `cluster "${context}" does not exist`)
+}

@@ -1,0 +1,18 @@
+// `signpost kubeconfig`: the path of a kubeconfig that knows this cluster alone.
+import type { ClusterOptions } from '../cluster/config.ts'
+import { clusterPlace, contextOf } from '../cluster/config.ts'
+import { privateKubeconfig } from '../cluster/kubeconfig.ts'
+import { CliError, print } from './output.ts'
+
+export function kubeconfig(options: Pick<ClusterOptions, 'name' | 'dataDir'>): void {
+  print(requireKubeconfig(options))
+}
+
+/** Throws CliError where there is no such cluster. */
+export function requireKubeconfig(options: Pick<ClusterOptions, 'name' | 'dataDir'>): string {
+  const { name, dataDir } = clusterPlace(options)
+  const { file, exists } = privateKubeconfig(dataDir)
+  if (!exists)
+    throw new CliError(`cluster "${contextOf(name)}" does not exist; start it with: signpost up`)
+  return file
+}

@@ -1,0 +1,12 @@
+// What this program is, as package.json says.
+import { readFileSync } from 'node:fs'
+
+const manifest = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as {
+  readonly version: string
+}
+
+export const version: string = manifest.version
+/** The Kubernetes release whose API is served. */
+export const kubernetesVersion = '1.36'

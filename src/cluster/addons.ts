@@ -1,0 +1,26 @@
+// What every cluster starts with beyond the API server's own objects: the cluster DNS.
+// Created where absent and never overwritten: an edited Corefile stays edited.
+import type { KubeObject, Resource } from '../api/machinery/resource.ts'
+import { apiVersionOf } from '../api/machinery/resource.ts'
+import { isReason } from '../api/machinery/status.ts'
+import { allResources } from '../api/resources.gen.ts'
+import type { Client } from '../client/client.ts'
+
+export async function createMissing(client: Client, objects: readonly KubeObject[]): Promise<void> {
+  for (const object of objects) {
+    const resource = client.resource(resourceOf(object))
+    try {
+      await resource.create(object)
+    } catch (error) {
+      if (!isReason(error, 'AlreadyExists')) throw error
+    }
+  }
+}
+
+function resourceOf(object: KubeObject): Resource {
+  const found = allResources.find(
+    (resource) => resource.kind === object.kind && apiVersionOf(resource) === object.apiVersion,
+  )
+  if (!found) throw new Error(`no resource for ${object.apiVersion} ${object.kind}`)
+  return found
+}
