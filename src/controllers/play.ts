@@ -51,7 +51,7 @@ export class Play {
     return stored
   }
 
-  remove(resource: Resource, key: string): void {
+  remove<T extends KubeObject>(resource: Resource<T>, key: string): void {
     this.#of(resource).delete(key)
   }
 
@@ -95,6 +95,20 @@ export class Play {
     throw new Error(`${controller.name} does not settle on "${key}"`)
   }
 
+  /** Runs all objects of each controller's first resource until nothing more is written. */
+  settleAll(controllers: readonly Controller[], afterRound: () => boolean = () => false): void {
+    for (let round = 0; round < 500; round += 1) {
+      const before = this.writes.length
+      for (const controller of controllers) {
+        const { resource } = controller.watches[0] as unknown as Watch
+        for (const object of this.list(resource)) this.run(controller, keyOf(object))
+      }
+      const moved = afterRound()
+      if (this.writes.length === before && !moved) return
+    }
+    throw new Error(`${controllers.map(({ name }) => name).join()} never settle`)
+  }
+
   snapshot(controller: Controller): Snapshot {
     const watches = controller.watches as readonly unknown[] as readonly Watch[]
     return {
@@ -106,7 +120,7 @@ export class Play {
     }
   }
 
-  #of(resource: Resource<never> | Resource): Map<string, KubeObject> {
+  #of(resource: Pick<Resource, 'group' | 'plural'>): Map<string, KubeObject> {
     const name = `${resource.group}/${resource.plural}`
     const objects = this.#objects.get(name) ?? new Map<string, KubeObject>()
     this.#objects.set(name, objects)
