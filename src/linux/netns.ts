@@ -1,7 +1,7 @@
 // Namespaces held by descriptors: made, entered and left on the main thread, all synchronously.
 // A sandbox is a set of such descriptors and needs no process of its own; it ends with the last of them.
 import { closeSync, openSync } from 'node:fs'
-import { syscall } from './ffi.ts'
+import { SystemError, syscall, trySyscall } from './ffi.ts'
 
 export const CLONE_NEWUTS = 0x04000000
 export const CLONE_NEWIPC = 0x08000000
@@ -20,10 +20,25 @@ const own = new Map<NamespaceKind, number>()
 function ownNamespace(kind: NamespaceKind): number {
   let fd = own.get(kind)
   if (fd === undefined) {
-    fd = openSync(`/proc/thread-self/ns/${kind}`, 'r')
+    fd = openReturnable(kind)
     own.set(kind, fd)
   }
   return fd
+}
+
+/**
+ * In a user namespace the host's uts and ipc namespaces can be left but not entered again. Then the
+ * thread moves into copies first. Not so for the network: a new one would be without links.
+ */
+function openReturnable(kind: NamespaceKind): number {
+  const path = `/proc/thread-self/ns/${kind}`
+  const fd = openSync(path, 'r')
+  const failed = trySyscall('setns', fd, kinds[kind])
+  if (failed === 0) return fd
+  closeSync(fd)
+  if (kind === 'net') throw new SystemError('cannot re-enter the network namespace', -failed)
+  syscall('unshare', kinds[kind])
+  return openSync(path, 'r')
 }
 
 /** Runs a synchronous function with the thread in namespaces it has just made, and returns them. */

@@ -81,6 +81,13 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
+/** The session a process belongs to, by the pid of its leader; undefined once it is gone. */
+export function sessionOf(pid: number): number | undefined {
+  const text = readOrEmpty(`/proc/${pid}/stat`)
+  if (text === '') return undefined
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[3])
+}
+
 function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -20,8 +20,16 @@ export interface ResourceAttributes {
   readonly subresource: string
   /** "" for cluster-scoped objects and for lists across namespaces. */
   readonly namespace: string
-  /** "" for lists and creates, unless a field selector names one object. */
+  /** "" for lists and creates, unless a field selector (metadata.name=x) names one object. */
   readonly name: string
+  /** Terms of the field selector of a list, watch or deletecollection. */
+  readonly fields?: readonly FieldTerm[] | undefined
+}
+
+export interface FieldTerm {
+  readonly field: string
+  readonly operator: '=' | '!='
+  readonly value: string
 }
 
 export interface PathAttributes {

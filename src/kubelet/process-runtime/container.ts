@@ -12,6 +12,7 @@ import {
   closeFd,
   openPipe,
   readablePipe,
+  sessionOf,
   signalNumber,
   signalProcess,
   treeOf,
@@ -206,10 +207,21 @@ class ProcessContainer implements RunningContainer {
   async #finish(ending: Ending): Promise<void> {
     this.#running = false
     const finishedAtMs = this.#place.clock.now()
+    this.#killOrphans()
     await Promise.race([Promise.all(this.#outputs), this.#place.clock.sleep(drainMs)])
     this.#log.end()
     this.#stdin?.destroy()
     this.#resolveExited({ ...ending, finishedAtMs })
+  }
+
+  /** In a shared pid namespace the kernel does not end what the first process leaves behind. */
+  #killOrphans(): void {
+    const { pidNamespaceOf } = this.#place
+    if (pidNamespaceOf === undefined) return
+    const sessions = new Set([this.#child?.pid, this.#pid])
+    for (const pid of treeOf(pidNamespaceOf)) {
+      if (sessions.has(sessionOf(pid))) signalProcess(pid, 'SIGKILL')
+    }
   }
 
   signal(name: string): void {

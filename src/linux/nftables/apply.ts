@@ -27,6 +27,8 @@ const NFTA_GEN_ID = 1
 export interface Applied {
   /** Sent to the kernel, all batches together. */
   readonly bytes: number
+  /** By how much the generation rose. */
+  readonly commits: number
   /** Deletions of chains that the kernel still held busy: try them again later. */
   readonly postponed: readonly Operation[]
 }
@@ -95,7 +97,7 @@ export class Nftables {
    */
   apply(operations: readonly Operation[]): Applied {
     try {
-      return { bytes: this.#commitAll(operations), postponed: [] }
+      return { ...this.#commitAll(operations), postponed: [] }
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
       if (this.#isOwnershipRefused(error, operations)) {
@@ -110,7 +112,7 @@ export class Nftables {
       const postponed = operations.filter(({ type }) => type === 'deleteChain')
       if (error.errno !== EBUSY || postponed.length === 0) throw error
       const rest = operations.filter(({ type }) => type !== 'deleteChain')
-      return { bytes: this.#commitAll(rest), postponed }
+      return { ...this.#commitAll(rest), postponed }
     }
   }
 
@@ -128,7 +130,7 @@ export class Nftables {
     )
   }
 
-  #commitAll(operations: readonly Operation[]): number {
+  #commitAll(operations: readonly Operation[]): { bytes: number; commits: number } {
     const context: EncodeContext = {
       family: this.table.family,
       table: this.table.name,
@@ -136,11 +138,13 @@ export class Nftables {
       takeSeq: () => this.#socket.takeSeq(),
     }
     let bytes = 0
+    let commits = 0
     for (const batch of encodeBatches(operations, context, this.#maxBatchBytes)) {
       this.#commit(batch, operations)
       bytes += batch.bytes.length
+      commits++
     }
-    return bytes
+    return { bytes, commits }
   }
 
   #commit(batch: Batch, operations: readonly Operation[]): void {

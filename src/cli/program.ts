@@ -1,0 +1,112 @@
+// The command line: its verbs and their options. Each verb is a file of its own, loaded when used.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { printError } from './output.ts'
+import { kubernetesVersion, version } from './version.ts'
+
+const program = new Command('signpost')
+  .description('The half of Kubernetes that makes names work, on this machine, in about a second.')
+  .version(`signpost ${version} (Kubernetes ${kubernetesVersion})`, '--version')
+  .showSuggestionAfterError()
+  .enablePositionalOptions()
+  .exitOverride()
+  .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '').trimEnd()) })
+
+const place = (command: Command) =>
+  command
+    .option('--name <name>', 'name of the cluster; several run side by side', undefined)
+    .option(
+      '--data-dir <directory>',
+      'where its state is kept (default: $XDG_DATA_HOME/signpost/NAME)',
+    )
+
+function port(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value > 65535)
+    throw new InvalidArgumentError('a port is a number from 0 to 65535.')
+  return value
+}
+
+place(program.command('up'))
+  .description('start a cluster and stay with it; Ctrl-C stops it and keeps its data')
+  .option('--detach', 'return once cluster DNS answers', false)
+  .option(
+    '--port <port>',
+    'port of the API on 127.0.0.1 (default: 6443, or the one used before)',
+    port,
+  )
+  .addOption(
+    new Option(
+      '--durability <mode>',
+      'fsync: acknowledged means on disk; none: faster, a power cut may lose the last seconds',
+    )
+      .choices(['fsync', 'none'])
+      .default('fsync'),
+  )
+  .addOption(
+    new Option(
+      '--image-policy <policy>',
+      'which substitutes may stand in for images: strict (none), builtin, host',
+    )
+      .choices(['strict', 'builtin', 'host'])
+      .default('host'),
+  )
+  .option(
+    '--resolv-conf <file>',
+    "names the resolvers for names outside the cluster (default: the host's)",
+  )
+  .option(
+    '--kubeconfig <file>',
+    'kubeconfig to write the context into (default: $KUBECONFIG or ~/.kube/config)',
+  )
+  .option('-v, --verbose', 'log in detail', false)
+  .action(async (options) => (await import('./up.ts')).up(options))
+
+place(program.command('down'))
+  .description('stop a cluster and keep its data')
+  .action(async (options) => (await import('./down.ts')).down(options))
+
+place(program.command('delete'))
+  .description('stop a cluster and remove its data and its kubeconfig context')
+  .option(
+    '--kubeconfig <file>',
+    'kubeconfig to take the context out of (default: $KUBECONFIG or ~/.kube/config)',
+  )
+  .action(async (options) => (await import('./delete.ts')).deleteCluster(options))
+
+place(program.command('status'))
+  .description('say what runs; exit code 0 when the cluster is up, 3 when it is not')
+  .option('-o, --output <format>', 'json')
+  .action(async (options) => (await import('./status.ts')).status(options))
+
+place(program.command('kubeconfig'))
+  .description('print the path of a kubeconfig for this cluster alone')
+  .action(async (options) => (await import('./kubeconfig.ts')).kubeconfig(options))
+
+place(program.command('kubectl'))
+  .description('run kubectl against the cluster: signpost kubectl get pods')
+  .argument('[arguments...]', "kubectl's own")
+  .passThroughOptions()
+  .allowUnknownOption()
+  .action(async (args: string[], options) => (await import('./kubectl.ts')).kubectl(args, options))
+
+// Components keep their upstream's flags and parse them themselves (main.ts); these lines are for --help.
+program
+  .command('apiserver')
+  .description("the API server alone, with Kubernetes' flags")
+  .helpOption(false)
+program
+  .command('dns')
+  .description("the DNS server alone, with CoreDNS's flags: signpost dns -conf Corefile")
+  .helpOption(false)
+
+/** Parses and runs; resolves with the exit code where it is wrong usage, throws what the verb throws. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync([...argv])
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    process.exitCode = error.exitCode === 0 ? 0 : wrongUsageCode
+  }
+}
+
+const wrongUsageCode = 2
