@@ -1,0 +1,81 @@
+// The images that need no registry: which names they answer to, and what they run.
+import { fileURLToPath } from 'node:url'
+import type { ImageContext } from './images.ts'
+import type { ContainerMount } from './runtime.ts'
+
+export interface BuiltinImage {
+  readonly name: string
+  readonly repositories: readonly string[]
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly mounts: readonly ContainerMount[]
+  /** Its name is ours, so that running it is no substitution. */
+  readonly own: boolean
+}
+
+const library = (...names: string[]) => names.map((name) => `docker.io/library/${name}`)
+
+/** Ends at SIGTERM, as pause does; `sleep` as pid 1 would ignore it. */
+const pause = ['sh', '-c', 'trap "exit 0" TERM INT; while :; do sleep 2147483647 & wait $!; done']
+
+/** Small V8 heaps: these servers hold next to nothing. */
+const smallHeap = ['--max-old-space-size=32', '--max-semi-space-size=1', '--single-threaded-gc']
+
+export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
+  const { program } = context
+  const mounts = [program.execPath, ...program.roots].map((path) => ({
+    source: path,
+    target: path,
+    readOnly: true,
+  }))
+  const server = (kind: string) => [
+    program.execPath,
+    ...smallHeap,
+    ...program.execArgv,
+    builtinEntry,
+    kind,
+  ]
+  const dns = [program.execPath, ...program.execArgv, program.entry, 'dns']
+  const tool = (name: string, repositories: string[], entrypoint: string[], cmd: string[]) => ({
+    ...{ name, repositories, entrypoint, cmd, mounts: [], own: false },
+  })
+  const ours = (name: string, repositories: string[], entrypoint: readonly string[]) => ({
+    ...{ name, repositories, entrypoint, cmd: [], mounts, own: false },
+  })
+  const shell = context.hasProgram('bash') ? 'bash' : 'sh'
+  return [
+    { ...ours('echo', ['docker.io/signpost/echo'], server('echo')), own: true },
+    { ...ours('coredns', ['docker.io/signpost/coredns'], dns), own: true },
+    ours('coredns', ['registry.k8s.io/coredns/coredns', 'docker.io/coredns/coredns'], dns),
+    tool('pause', ['registry.k8s.io/pause', 'k8s.gcr.io/pause'], pause, []),
+    tool('shell', library('busybox', 'alpine'), [], ['sh']),
+    tool('shell', library('debian', 'ubuntu', 'bash', 'fedora'), [], [shell]),
+    tool(
+      'shell',
+      ['docker.io/nicolaka/netshoot', 'registry.k8s.io/e2e-test-images/busybox'],
+      [],
+      ['sh'],
+    ),
+    tool('shell', ['registry.k8s.io/e2e-test-images/jessie-dnsutils'], [], ['sleep', 'infinity']),
+    tool('curl', ['docker.io/curlimages/curl', 'docker.io/alpine/curl'], ['curl'], []),
+    ours('agnhost', ['registry.k8s.io/e2e-test-images/agnhost'], server('agnhost')),
+    ours('http-echo', ['docker.io/hashicorp/http-echo'], server('http-echo')),
+    ours('whoami', ['docker.io/traefik/whoami', 'docker.io/containous/whoami'], server('whoami')),
+    ours('web', library('nginx'), [...server('web'), '80', '/usr/share/nginx/html']),
+    ours('web', library('httpd'), [...server('web'), '80', '/usr/local/apache2/htdocs']),
+    ours(
+      'web',
+      ['docker.io/nginxinc/nginx-unprivileged'],
+      [...server('web'), '8080', '/usr/share/nginx/html'],
+    ),
+  ]
+}
+
+/** The one program of all built-in servers, beside this file in the sources and in the package. */
+const builtinEntry = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? './builtin/main.ts' : './builtin/main.js',
+    import.meta.url,
+  ),
+)
