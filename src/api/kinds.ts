@@ -1,8 +1,9 @@
 // The list of built-in kinds; adding one is adding it here.
+import { podKind } from './core/pod.ts'
 import { serviceKind } from './core/service.ts'
 import type { Kind } from './machinery/kind.ts'
 
-export const kinds: readonly Kind[] = [serviceKind]
+export const kinds: readonly Kind[] = [podKind, serviceKind]
 
 const key = (group: string, version: string, name: string): string => `${group}/${version}/${name}`
 

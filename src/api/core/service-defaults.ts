@@ -67,7 +67,7 @@ export function normalizeClusterIPs(service: ServiceDraft, old: Service | undefi
   const now = spec.clusterIP ?? ''
   if (before === now) {
     if (given.length === 0 && old.spec.clusterIPs) spec.clusterIPs = [...old.spec.clusterIPs]
-  } else if (sameValue(spec.clusterIPs, old.spec.clusterIPs)) {
+  } else if (given.length === 0 || sameValue(spec.clusterIPs, old.spec.clusterIPs)) {
     if (now === '') delete spec.clusterIPs
     else spec.clusterIPs = [now]
   }
