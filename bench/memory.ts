@@ -1,7 +1,7 @@
 // Idle memory of a whole cluster: proportional set size (PSS) of all its processes, summed.
-import * as fs from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startTestCluster } from '../test/support/cluster.ts'
+import { descendants, readText } from '../test/support/processes.ts'
 import type { Bench, Figure } from './bench.ts'
 
 const settleMs = 15_000
@@ -31,24 +31,6 @@ export const bench: Bench = {
       await cluster.stop()
     }
   },
-}
-
-/** The process and all below it. */
-export function descendants(pid: number): number[] {
-  const children = fs
-    .readdirSync(`/proc/${pid}/task`)
-    .flatMap((task) => readText(`/proc/${pid}/task/${task}/children`).trim().split(' '))
-    .filter((child) => child !== '')
-    .map(Number)
-  return [pid, ...children.flatMap(descendants)]
-}
-
-function readText(file: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 const pssMiB = (pid: number) =>
