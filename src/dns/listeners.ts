@@ -1,0 +1,205 @@
+// UDP and TCP sockets of one address: packets in, packets out, nothing understood. An edge file, and
+// the seam of a faster one: all it needs of the server is handlePacket().
+import { createSocket } from 'node:dgram'
+import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import type { Clock } from '../lib/clock.ts'
+import type { Peer, Timeouts, Transport } from './chain.ts'
+import { FrameReader, frame } from './frames.ts'
+import type { PacketReply, RouteTable } from './server.ts'
+import { handlePacket } from './server.ts'
+
+export const defaultTimeouts: Timeouts = {
+  readMs: 3000,
+  writeMs: 5000,
+  idleMs: 10_000,
+  maxQueries: Number.POSITIVE_INFINITY,
+}
+
+/** Replies waited for at a stop. */
+const graceMs = 5000
+/** Kernel buffer for bursts; what the system's limit cuts off is not asked for again. */
+const receiveBufferBytes = 4 * 1024 * 1024
+/** Queries of one TCP connection under way; above it the connection is not read from. */
+const maxPipelined = 256
+const portAttempts = 20
+
+export interface ListenerDeps {
+  readonly clock: Clock
+  readonly timeouts: Timeouts
+}
+
+export class Listener {
+  /** Replaced by a reload between two packets. */
+  table: RouteTable
+  readonly #deps: ListenerDeps
+  readonly #connections = new Set<Socket>()
+  #udp: UdpSocket | undefined
+  #tcp: Server | undefined
+  #local: Peer = { address: '', port: 0 }
+  #underWay = 0
+  #idle: (() => void) | undefined
+
+  constructor(table: RouteTable, deps: ListenerDeps) {
+    this.table = table
+    this.#deps = deps
+  }
+
+  get address(): Peer {
+    return this.#local
+  }
+
+  /** Port 0: the same free port for UDP and TCP. */
+  async open(host: string, port: number): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const tcp = createServer({ allowHalfOpen: true, noDelay: true })
+      tcp.on('connection', (socket) => this.#connected(socket))
+      const bound = await listenTcp(tcp, host, port)
+      try {
+        this.#udp = await bindUdp(host, bound)
+      } catch (error) {
+        await new Promise((resolve) => tcp.close(resolve))
+        if (port !== 0 || attempt === portAttempts) throw error
+        continue
+      }
+      this.#tcp = tcp
+      this.#local = { address: host, port: bound }
+      const socket = this.#udp
+      socket.on('message', (packet, from) => this.#received(socket, packet, from))
+      // An ICMP error about a client that has gone; nobody is left to tell.
+      socket.on('error', () => {})
+      return
+    }
+  }
+
+  /** No new queries; those under way are answered for up to five seconds. */
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#tcp?.close(resolve) ?? resolve(undefined))
+    await new Promise<void>((resolve) => {
+      if (this.#underWay === 0) return resolve()
+      this.#idle = resolve
+      this.#deps.clock.after(graceMs, resolve)
+    })
+    this.#udp?.close()
+    for (const connection of this.#connections) connection.destroySoon()
+    this.#deps.clock.after(graceMs, () => {
+      for (const connection of this.#connections) connection.destroy()
+    })
+    await closed
+  }
+
+  #received(socket: UdpSocket, packet: Uint8Array, from: RemoteInfo): void {
+    const remote = { address: plainAddress(from.address), port: from.port }
+    this.#answer(packet, { transport: 'udp', remote }, (bytes) => {
+      socket.send(bytes, from.port, from.address)
+    })
+  }
+
+  #connected(socket: Socket): void {
+    const { timeouts, clock } = this.#deps
+    const reader = new FrameReader()
+    const remote = {
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    }
+    let pipelined = 0
+    let queries = 0
+    let ended = false
+    this.#connections.add(socket)
+    socket.setTimeout(timeouts.idleMs, () => socket.destroy())
+    socket.on('close', () => this.#connections.delete(socket))
+    socket.on('error', () => socket.destroy())
+    socket.on('end', () => {
+      ended = true
+      if (pipelined === 0) socket.end()
+    })
+    const send = (bytes: PacketReply) => {
+      pipelined--
+      if (bytes && !socket.destroyed) socket.write(frame(bytes))
+      if (socket.isPaused() && pipelined < maxPipelined / 2) socket.resume()
+      if (pipelined === 0 && (ended || queries >= timeouts.maxQueries)) socket.end()
+    }
+    socket.on('data', (chunk) => {
+      for (const packet of reader.push(chunk)) {
+        if (queries++ >= timeouts.maxQueries) return
+        pipelined++
+        this.#answer(packet, { transport: 'tcp', remote }, send, send)
+      }
+      if (pipelined >= maxPipelined) socket.pause()
+      if (reader.partial) {
+        clock.after(timeouts.readMs, () => reader.partial && pipelined === 0 && socket.destroy())
+      }
+    })
+  }
+
+  #answer(
+    packet: Uint8Array,
+    from: { transport: Transport; remote: Peer },
+    send: (bytes: Uint8Array) => void,
+    nothing: (bytes: undefined) => void = () => {},
+  ): void {
+    const monotonicMs = this.#deps.clock.monotonic()
+    const arrival = { ...from, local: this.#local, monotonicMs }
+    const deliver = (bytes: PacketReply) => (bytes ? send(bytes) : nothing(undefined))
+    const answered = handlePacket(this.table, packet, arrival)
+    if (!(answered instanceof Promise)) return deliver(answered)
+    this.#underWay++
+    void answered.then(deliver).finally(() => {
+      if (--this.#underWay === 0) this.#idle?.()
+    })
+  }
+}
+
+/** An IPv4 client of a socket that serves both families. */
+const plainAddress = (address: string) =>
+  address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
+
+function listenTcp(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, ...(host === '' ? {} : { host }), backlog: 1024 }, () => {
+      server.off('error', reject)
+      const bound = server.address()
+      resolve(typeof bound === 'object' && bound ? bound.port : port)
+    })
+  })
+}
+
+/** Addresses come as numbers: nothing has to be looked up before a reply is sent. */
+const noLookup = (
+  host: string,
+  _options: unknown,
+  done: (error: Error | null, address: string, family: number) => void,
+) => done(null, host, host.includes(':') ? 6 : 4)
+
+/** Every address: both families by one socket, or IPv4 where the kernel has no IPv6. */
+async function bindUdp(host: string, port: number): Promise<UdpSocket> {
+  if (host !== '') return bindSocket(host.includes(':') ? 'udp6' : 'udp4', host, port)
+  try {
+    return await bindSocket('udp6', '::', port)
+  } catch (error) {
+    const { code } = error as { code?: string }
+    if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL') throw error
+    return bindSocket('udp4', '0.0.0.0', port)
+  }
+}
+
+function bindSocket(type: 'udp4' | 'udp6', address: string, port: number): Promise<UdpSocket> {
+  const socket = createSocket({ type, lookup: noLookup as never })
+  return new Promise((resolve, reject) => {
+    socket.once('error', (error) => {
+      socket.close()
+      reject(error)
+    })
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.removeAllListeners('error')
+      try {
+        socket.setRecvBufferSize(receiveBufferBytes)
+      } catch {
+        // The default stays; the system allows no more.
+      }
+      resolve(socket)
+    })
+  })
+}

@@ -1,0 +1,52 @@
+// Every plugin, in the order in which a query passes them (CoreDNS's plugin.cfg); the order of a
+// Corefile does not matter. A plugin is one record in plugins/ and one line here.
+import type { Plugin } from './chain.ts'
+import { cache } from './plugins/cache.ts'
+import { bind, health, prometheus, ready, reload } from './plugins/endpoints.ts'
+import { errors } from './plugins/errors.ts'
+import { forward } from './plugins/forward.ts'
+import { hosts } from './plugins/hosts.ts'
+import { kubernetes } from './plugins/kubernetes.ts'
+import { loadbalance } from './plugins/loadbalance.ts'
+import { log } from './plugins/log.ts'
+import { loop } from './plugins/loop.ts'
+import * as small from './plugins/small.ts'
+
+export const plugins: readonly Plugin[] = [
+  small.root,
+  small.cancel,
+  reload,
+  small.nsid,
+  small.bufsize,
+  bind,
+  small.debug,
+  ready,
+  health,
+  prometheus,
+  errors,
+  log,
+  small.local,
+  small.any,
+  small.chaos,
+  loadbalance,
+  cache,
+  small.minimal,
+  hosts,
+  kubernetes,
+  loop,
+  forward,
+  small.whoami,
+]
+
+const later = 'it is planned for a later version'
+const never = 'it speaks to a cloud or a store that this server does not know'
+
+const laterNames =
+  'metadata proxyproto quic grpc_server https https3 timeouts multisocket trace pprof shed dnstap dns64 tsig rewrite autopath acl header dnssec tls template transfer k8s_external file auto secondary etcd grpc erratic sign view'
+const neverNames = 'geoip route53 azure clouddns nomad on'
+
+/** CoreDNS's other plugins: known by name, so that a Corefile is told why it cannot be served. */
+export const refusals: ReadonlyMap<string, string> = new Map([
+  ...laterNames.split(' ').map((name): [string, string] => [name, later]),
+  ...neverNames.split(' ').map((name): [string, string] => [name, never]),
+])
