@@ -1,0 +1,110 @@
+// OpenAPI v3 as the API server publishes it: an index of documents, each made when it is first
+// asked for. A document's hash comes from what it is made of, so that the index costs no document.
+import { createHash } from 'node:crypto'
+import type { Group, GroupVersion } from '../documents/discovery.ts'
+import type { Resource } from '../machinery/resource.ts'
+import { tableJson } from '../schema/table.gen.ts'
+import { groupVersionDocument } from './document.ts'
+import { groupDocument, rootDocuments } from './root-documents.ts'
+import type { Json } from './schemas.ts'
+
+export type { Json } from './schemas.ts'
+
+export interface OpenApiDocument {
+  readonly body: Buffer
+  /** As in the index's URLs and, quoted, in the ETag. */
+  readonly hash: string
+}
+
+export interface OpenApiSource {
+  readonly groups: readonly Group[]
+  /** The schema of a custom resource's objects, as OpenAPI publishes it. */
+  readonly customSchema?: (resource: Resource) => Json | undefined
+}
+
+interface Entry {
+  readonly hash: string
+  readonly build: () => Json
+  body: Buffer | undefined
+}
+
+const hashOf = (text: string) => createHash('sha512').update(text).digest('hex').toUpperCase()
+
+let ownHash: string | undefined
+
+/** Stands for the schema table, which all documents are made from. */
+function tableHash(): string {
+  ownHash ??= hashOf(tableJson)
+  return ownHash
+}
+
+/** The documents of what is served. Kept for long: `update` keeps what did not change. */
+export class OpenApi {
+  #source: OpenApiSource
+  #entries: Map<string, Entry> | undefined
+  #kept: ReadonlyMap<string, Entry> = new Map()
+
+  constructor(source: OpenApiSource) {
+    this.#source = source
+  }
+
+  /** Serves other resources from now on; documents are compared when they are next asked for. */
+  update(source: OpenApiSource): void {
+    this.#kept = this.#entries ?? this.#kept
+    this.#source = source
+    this.#entries = undefined
+  }
+
+  /** GET /openapi/v3 */
+  index(): Json {
+    const paths = [...this.#current()].map(([path, { hash }]) => [
+      path,
+      { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` },
+    ])
+    return { paths: Object.fromEntries(paths) }
+  }
+
+  /** GET /openapi/v3/PATH, as in "api/v1" or "apis/apps/v1"; undefined for a path without one. */
+  document(path: string): OpenApiDocument | undefined {
+    const entry = this.#current().get(path)
+    if (!entry) return undefined
+    entry.body ??= Buffer.from(JSON.stringify(entry.build()))
+    return { body: entry.body, hash: entry.hash }
+  }
+
+  #current(): ReadonlyMap<string, Entry> {
+    this.#entries ??= this.#collect()
+    return this.#entries
+  }
+
+  #collect(): Map<string, Entry> {
+    const found: [string, Entry][] = []
+    const add = (path: string, ingredients: string, build: () => Json) => {
+      const hash = hashOf(`${tableHash()} ${path} ${ingredients}`)
+      const kept = this.#kept.get(path)
+      found.push([path, kept?.hash === hash ? kept : { hash, build, body: undefined }])
+    }
+    for (const [path, build] of Object.entries(rootDocuments)) add(path, '', build)
+    for (const group of this.#source.groups) {
+      if (group.name !== '') add(`apis/${group.name}`, '', () => groupDocument(group.name))
+      for (const version of group.versions) this.#addVersion(version, add)
+    }
+    this.#kept = new Map()
+    return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  #addVersion(
+    { group, version, apiVersion, resources }: GroupVersion,
+    add: (path: string, ingredients: string, build: () => Json) => void,
+  ): void {
+    const { customSchema } = this.#source
+    const custom = resources.filter((resource) => resource.struct === '')
+    const ingredients = JSON.stringify([
+      resources,
+      custom.map((one) => customSchema?.(one) ?? null),
+    ])
+    const input = { group, version, resources, ...(customSchema && { customSchema }) }
+    const path = group === '' ? `api/${apiVersion}` : `apis/${apiVersion}`
+    add(path, ingredients, () => groupVersionDocument(input))
+  }
+}
