@@ -1,0 +1,475 @@
+// One Pod's life on this node: asks step() what to do, does it, and reports what came of it.
+// Everything that takes time runs beside it and comes back through #changed().
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { configmaps, pods, secrets, serviceaccounts } from '../api/resources.gen.ts'
+import { isReason } from '../api/machinery/status.ts'
+import type { KubeObject } from '../api/machinery/resource.ts'
+import type { Container, Pod, PodStatus, Service } from '../api/types/core.gen.ts'
+import type { Client } from '../client/client.ts'
+import type { EventRecorder } from '../client/recorder.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import { ContainerWorker } from './container-worker.ts'
+import type { PodFacts } from './downward.ts'
+import { buildHosts, hostnameOf } from './hosts.ts'
+import type { ImageContext } from './images.ts'
+import type { ObjectHolder, ObjectSource } from './object-source.ts'
+import { type Action, isTerminal, step } from './pod.ts'
+import type { Reason } from './pod-observed.ts'
+import { initialState, type PodState } from './pod-state.ts'
+import { podStatus } from './pod-status.ts'
+import {
+  buildResolvConf,
+  type ClusterDNS,
+  formatResolvConf,
+  type ResolvConf,
+} from './resolvconf.ts'
+import type { Runtime, Sandbox } from './runtime.ts'
+import type { StatusWriter } from './status-writer.ts'
+import { type FileSources } from './volume-files.ts'
+import { PodVolumes } from './volumes.ts'
+
+export interface NodeFacts {
+  readonly nodeName: string
+  readonly nodeIPs: readonly string[]
+  readonly hostname: string
+  readonly clusterDNS: ClusterDNS
+  readonly resolvConf: ResolvConf
+  readonly allocatable: Readonly<Record<string, string>>
+  /** Of all Pods, on disk. */
+  readonly podsDirectory: string
+  /** Of all Pods, in memory. */
+  readonly memoryDirectory: string
+  readonly logDirectory: string
+  readonly singleUser: boolean
+  readonly userAgentVersion: string
+}
+
+export interface WorkerDeps {
+  readonly client: Client
+  readonly runtime: Runtime
+  readonly clock: Clock
+  readonly log: Logger
+  readonly recorder: EventRecorder
+  readonly status: StatusWriter
+  readonly objects: ObjectSource
+  readonly node: NodeFacts
+  images(): ImageContext
+  /** The Services a Pod may see, once they are known. */
+  services(): Promise<readonly Service[]>
+}
+
+const retryMs = 10_000
+const tokenRefreshShare = 0.8
+
+export class PodWorker {
+  readonly uid: string
+  /** Resolves when nothing of the Pod is left on the node. */
+  readonly done: Promise<void>
+  readonly #deps: WorkerDeps
+  readonly #state: PodState
+  readonly #objects: ObjectHolder
+  readonly #volumes: PodVolumes
+  readonly #containers = new Map<string, ContainerWorker>()
+  readonly #warned = new Set<string>()
+  #resolveDone: () => void = () => {}
+  #pod: Pod
+  #sandbox: Sandbox | undefined
+  #status: PodStatus | undefined
+  #timer: Timer | undefined
+  #queued = false
+  #finished = false
+  #tearing = false
+  #stopping = false
+  #tokenTimer: Timer | undefined
+
+  constructor(pod: Pod, deps: WorkerDeps, refusal?: Reason) {
+    this.#pod = pod
+    this.#deps = deps
+    this.uid = pod.metadata.uid ?? ''
+    this.#state = initialState(pod, deps.clock.now())
+    if (refusal) this.#state.refusal = refusal
+    this.#objects = deps.objects.holder(() => this.#objectsChanged())
+    const place = {
+      directory: `${this.directory}/volumes`,
+      memory: `${deps.node.memoryDirectory}/${this.uid}`,
+    }
+    this.#volumes = new PodVolumes(place, this.#fileSources())
+    this.done = new Promise((resolve) => {
+      this.#resolveDone = resolve
+    })
+    this.#changed()
+  }
+
+  get pod(): Pod {
+    return this.#pod
+  }
+
+  get directory(): string {
+    return `${this.#deps.node.podsDirectory}/${this.uid}`
+  }
+
+  get logDirectory(): string {
+    const { namespace, name } = this.#pod.metadata
+    return `${this.#deps.node.logDirectory}/pods/${namespace}_${name}_${this.uid}`
+  }
+
+  /** Nothing of it runs any more; only its object and its logs are left. */
+  get over(): boolean {
+    return this.#state.torndown
+  }
+
+  get sandbox(): Sandbox | undefined {
+    return this.#sandbox
+  }
+
+  get status(): PodStatus | undefined {
+    return this.#status
+  }
+
+  container(name: string): ContainerWorker | undefined {
+    return this.#containers.get(name)
+  }
+
+  update(pod: Pod): void {
+    const labelsChanged = pod.metadata.labels !== this.#pod.metadata.labels
+    this.#pod = pod
+    if (labelsChanged) void this.#refreshVolumes()
+    this.#changed()
+  }
+
+  /** The object is no longer in the API. */
+  gone(): void {
+    this.#state.gone = true
+    this.#changed()
+  }
+
+  /**
+   * Ends it because the node ends. The API is not told: the Pod is not over, and its containers
+   * are started again when the node comes back.
+   */
+  stop(graceSeconds: number): Promise<void> {
+    this.#stopping = true
+    const sinceMs = this.#deps.clock.now()
+    const { termination } = this.#state
+    const left = termination
+      ? termination.graceSeconds - (sinceMs - termination.sinceMs) / 1000
+      : graceSeconds
+    this.#terminate(Math.max(0, Math.min(graceSeconds, left)))
+    return this.done
+  }
+
+  #changed(): void {
+    if (this.#queued) return
+    this.#queued = true
+    queueMicrotask(() => {
+      this.#queued = false
+      this.#run()
+    })
+  }
+
+  #run(): void {
+    this.#timer?.cancel()
+    const { clock } = this.#deps
+    this.#readProbes()
+    const { actions, wakeAtMs } = step(this.#podAsKnown(), this.#state, clock.now())
+    for (const action of actions) this.#do(action)
+    this.#report()
+    if (wakeAtMs !== undefined) {
+      this.#timer = clock.after(Math.max(1, wakeAtMs - clock.now()), () => this.#changed())
+    }
+    if (this.#state.torndown) void this.#finish()
+  }
+
+  #readProbes(): void {
+    for (const worker of this.#containers.values()) worker.readProbes()
+  }
+
+  /** The API's Pod with what this worker has said since: its own conditions and phase count. */
+  #podAsKnown(): Pod {
+    const own = this.#status
+    if (!own) return this.#pod
+    const types = new Set(own.conditions?.map(({ type }) => type))
+    const foreign = this.#pod.status?.conditions?.filter(({ type }) => !types.has(type)) ?? []
+    const conditions = [...(own.conditions ?? []), ...foreign]
+    const { phase, reason, message } = own
+    return { ...this.#pod, status: { ...this.#pod.status, phase, reason, message, conditions } }
+  }
+
+  #report(): void {
+    // A Pod that was over before this agent saw it keeps the status it has.
+    if (this.#stopping || (!this.#status && isTerminal(this.#pod))) return
+    const { node, runtime, clock, status } = this.#deps
+    const context = { nowMs: clock.now(), runtime: runtime.name, hostIPs: node.nodeIPs }
+    this.#status = podStatus(this.#podAsKnown(), this.#state, context)
+    if (!this.#state.gone) status.set(this.#pod, this.#status)
+  }
+
+  #do(action: Action): void {
+    switch (action.type) {
+      case 'mountVolumes':
+        void this.#mountVolumes()
+        return
+      case 'startSandbox':
+        void this.#startSandbox()
+        return
+      case 'start':
+        void this.#start(action.container, action.attempt)
+        return
+      case 'terminate':
+        this.#terminate(action.graceSeconds)
+        return
+      case 'stop':
+        this.#containers.get(action.container)?.stop(action.message, action.deadlineMs)
+        return
+      case 'signal':
+        this.#containers.get(action.container)?.signal(action.signal)
+        return
+      case 'kill':
+        this.#containers.get(action.container)?.kill()
+        return
+      case 'teardown':
+        void this.#teardown()
+    }
+  }
+
+  #terminate(graceSeconds: number): void {
+    this.#state.termination = { sinceMs: this.#deps.clock.now(), graceSeconds }
+    for (const worker of this.#containers.values()) worker.keepReadinessOnly()
+    this.#changed()
+  }
+
+  async #mountVolumes(): Promise<void> {
+    this.#state.volumes = { state: 'mounting' }
+    try {
+      await this.#volumes.mount(this.#pod)
+      this.#state.volumes = { state: 'mounted' }
+    } catch (error) {
+      this.#state.volumes = { state: 'none', retryAtMs: this.#deps.clock.now() + retryMs }
+      this.event('Warning', 'FailedMount', messageOf(error))
+    }
+    this.#changed()
+  }
+
+  async #startSandbox(): Promise<void> {
+    const { runtime, node, clock } = this.#deps
+    this.#state.sandbox = { ...this.#state.sandbox, state: 'starting' }
+    try {
+      const hostname = this.#hostname()
+      this.#sandbox = await runtime.startSandbox({
+        podUID: this.uid,
+        hostname,
+        hostNetwork: this.#pod.spec.hostNetwork ?? false,
+        shareProcessNamespace: this.#pod.spec.shareProcessNamespace ?? false,
+      })
+      this.#state.sandbox = { state: 'ready', ips: [...this.#sandbox.ips] }
+      this.#writeFiles(node)
+    } catch (error) {
+      this.#state.sandbox = {
+        ...this.#state.sandbox,
+        state: 'none',
+        retryAtMs: clock.now() + retryMs,
+      }
+      this.event('Warning', 'FailedCreatePodSandBox', messageOf(error))
+    }
+    this.#changed()
+  }
+
+  #hostname(): string {
+    if (this.#pod.spec.hostNetwork) return this.#deps.node.hostname
+    const result = hostnameOf(this.#pod, this.#deps.node.clusterDNS.domain)
+    if ('error' in result) throw new Error(result.error)
+    return result.hostname
+  }
+
+  /** Kept for the Pod's life: every container of it sees the same files. */
+  #writeFiles(node: NodeFacts): void {
+    mkdirSync(this.directory, { recursive: true, mode: 0o750 })
+    const { conf, warnings } = buildResolvConf(this.#pod, node.clusterDNS, node.resolvConf)
+    for (const { reason, message } of warnings) this.event('Warning', reason, message)
+    writeFileSync(`${this.directory}/resolv.conf`, formatResolvConf(conf))
+    const nodeHosts = this.#pod.spec.hostNetwork
+      ? { nodeHosts: readFileSync('/etc/hosts', 'utf8') }
+      : {}
+    const request = { podIPs: this.#podIPs(), clusterDomain: node.clusterDNS.domain, ...nodeHosts }
+    writeFileSync(`${this.directory}/hosts`, buildHosts(this.#pod, request))
+  }
+
+  #podIPs(): readonly string[] {
+    return this.#pod.spec.hostNetwork ? this.#deps.node.nodeIPs : this.#state.sandbox.ips
+  }
+
+  async #start(name: string, attempt: number): Promise<void> {
+    let worker = this.#containers.get(name)
+    if (!worker) {
+      worker = new ContainerWorker(name, this.#host())
+      this.#containers.set(name, worker)
+    }
+    await worker.start(attempt)
+  }
+
+  #host() {
+    const { node, clock, log, runtime, images, services } = this.#deps
+    return {
+      ...{ node, clock, log, runtime, images, services },
+      state: this.#state,
+      objects: this.#objects,
+      directory: this.directory,
+      pod: () => this.#pod,
+      spec: (name: string) => this.#specOf(name),
+      sandbox: () => this.#sandbox,
+      hostname: () => this.#hostname(),
+      facts: () => this.#facts(),
+      podIP: () => this.#podIPs()[0] ?? '127.0.0.1',
+      volumes: () => this.#volumes.mounted,
+      logPath: (container: string, attempt: number) =>
+        `${this.logDirectory}/${container}/${attempt}.log`,
+      changed: () => this.#changed(),
+      event: (type: 'Normal' | 'Warning', reason: string, message: string, container?: string) =>
+        this.event(type, reason, message, container),
+    }
+  }
+
+  #specOf(name: string): Container | undefined {
+    const { initContainers = [], containers } = this.#pod.spec
+    return [...containers, ...initContainers].find((container) => container.name === name)
+  }
+
+  #facts(): PodFacts {
+    const { node } = this.#deps
+    return { hostIPs: node.nodeIPs, podIPs: this.#podIPs(), allocatable: node.allocatable }
+  }
+
+  #fileSources(): FileSources {
+    const namespace = this.#pod.metadata.namespace ?? ''
+    const facts = () => this.#facts()
+    return {
+      get facts() {
+        return facts()
+      },
+      configMap: (name) => this.#objects.get(configmaps, namespace, name),
+      secret: (name) => this.#objects.get(secrets, namespace, name),
+      token: (audience, seconds) => this.#token(audience, seconds),
+    }
+  }
+
+  /** Bound to the Pod, and asked for anew when most of its life is over. */
+  async #token(audience: string | undefined, expirationSeconds: number): Promise<string> {
+    const { client, clock } = this.#deps
+    const { namespace, name, uid } = this.#pod.metadata
+    const request = {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      metadata: { name: this.#pod.spec.serviceAccountName ?? 'default', namespace },
+      spec: {
+        audiences: audience ? [audience] : [],
+        expirationSeconds,
+        boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
+      },
+    }
+    const answer = (await client
+      .resource<KubeObject>(serviceaccounts)
+      .create(request as KubeObject, { subresource: 'token' })) as { status?: { token?: string } }
+    this.#tokenTimer?.cancel()
+    this.#tokenTimer = clock.after(expirationSeconds * 1000 * tokenRefreshShare, () => {
+      void this.#refreshVolumes()
+    })
+    return answer.status?.token ?? ''
+  }
+
+  #objectsChanged(): void {
+    const now = this.#deps.clock.now()
+    // Whatever waited for an object may go on at once.
+    if (this.#state.volumes.state === 'none') this.#state.volumes = { state: 'none' }
+    for (const [name, seen] of this.#state.containers) {
+      if (seen.failure?.reason !== 'CreateContainerConfigError') continue
+      this.#state.containers.set(name, { ...seen, failure: { ...seen.failure, retryAtMs: now } })
+    }
+    void this.#refreshVolumes()
+    this.#changed()
+  }
+
+  async #refreshVolumes(): Promise<void> {
+    if (this.#state.volumes.state !== 'mounted' || this.#state.torndown) return
+    try {
+      await this.#volumes.refresh(this.#pod)
+    } catch (error) {
+      this.#deps.log.warn('cannot refresh volumes', { pod: this.key, error })
+    }
+  }
+
+  get key(): string {
+    return `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`
+  }
+
+  /** Told once a Pod where repeating it would say nothing new. */
+  event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+    if (reason === 'ImageSubstituted') {
+      if (this.#warned.has(message)) return
+      this.#warned.add(message)
+    }
+    const regarding = { apiVersion: 'v1', kind: 'Pod', ...this.#pod }
+    const isInit = this.#pod.spec.initContainers?.some(({ name }) => name === container)
+    const field = isInit ? 'spec.initContainers' : 'spec.containers'
+    const fieldPath = container === undefined ? {} : { fieldPath: `${field}{${container}}` }
+    this.#deps.recorder.record({ regarding, type, reason, message, ...fieldPath })
+  }
+
+  /** The final status is in the API before the Pod's address and files go. */
+  async #teardown(): Promise<void> {
+    if (this.#tearing) return
+    this.#tearing = true
+    this.#report()
+    for (const worker of this.#containers.values()) worker.end()
+    this.#tokenTimer?.cancel()
+    if (!this.#stopping) await this.#deps.status.flush(this.uid)
+    try {
+      await this.#sandbox?.remove()
+      await this.#volumes.unmount()
+    } catch (error) {
+      this.#deps.log.error('cannot take a pod down', { pod: this.key, error })
+    }
+    rmSync(`${this.directory}/termination`, { recursive: true, force: true })
+    this.#objects.close()
+    this.#state.sandbox = { ...this.#state.sandbox, state: 'none' }
+    this.#state.torndown = true
+    this.#changed()
+  }
+
+  /** A finished Pod stays, with its logs, until its object is deleted. */
+  async #finish(): Promise<void> {
+    if (this.#stopping) {
+      this.#resolveDone()
+      return
+    }
+    const deleted = this.#pod.metadata.deletionTimestamp !== undefined
+    if (this.#finished || (!deleted && !this.#state.gone)) return
+    this.#finished = true
+    await this.#deps.status.flush(this.uid)
+    await rm(this.directory, { recursive: true, force: true })
+    await rm(this.logDirectory, { recursive: true, force: true })
+    if (!this.#state.gone) await this.#deleteObject()
+    this.#deps.status.forget(this.uid)
+    this.#resolveDone()
+  }
+
+  async #deleteObject(): Promise<void> {
+    const { namespace, name, uid } = this.#pod.metadata
+    const body = { gracePeriodSeconds: 0, ...(uid ? { preconditions: { uid } } : {}) }
+    for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, retryMs)) {
+      try {
+        await this.#deps.client.resource(pods).delete({ namespace, name }, { body })
+        return
+      } catch (error) {
+        if (isReason(error, 'NotFound') || isReason(error, 'Conflict')) return
+        this.#deps.log.warn('cannot delete a pod that has ended', { pod: this.key, error })
+        await this.#deps.clock.sleep(delayMs)
+      }
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
