@@ -49,49 +49,46 @@ function show(value: unknown): string {
   return typeof value === 'object' ? goJson(value) : String(value)
 }
 
-function make(type: FieldErrorType, field: string, middle: string, detail: string): FieldError {
-  const parts = [prefixes[type], middle, detail].filter((part) => part !== '')
-  return { type, field, message: parts.join(': ') }
+/** `parts` follow the type's own words, those that are not empty. */
+function make(type: FieldErrorType, field: string, parts: readonly string[]): FieldError {
+  const shown = [prefixes[type], ...parts].filter((part) => part !== '')
+  return { type, field, message: shown.join(': ') }
 }
 
 export const required = (field: string, detail = ''): FieldError =>
-  make('FieldValueRequired', field, '', detail)
+  make('FieldValueRequired', field, [detail])
 export const invalid = (field: string, value: unknown, detail: string): FieldError =>
-  make('FieldValueInvalid', field, show(value), detail)
+  make('FieldValueInvalid', field, [show(value), detail])
 export const typeInvalid = (field: string, value: unknown, detail: string): FieldError =>
-  make('FieldValueTypeInvalid', field, show(value), detail)
+  make('FieldValueTypeInvalid', field, [show(value), detail])
 export const duplicate = (field: string, value: unknown): FieldError =>
-  make('FieldValueDuplicate', field, show(value), '')
+  make('FieldValueDuplicate', field, [show(value), ''])
 export const forbidden = (field: string, detail: string): FieldError =>
-  make('FieldValueForbidden', field, '', detail)
+  make('FieldValueForbidden', field, [detail])
 export const notFound = (field: string, value: unknown): FieldError =>
-  make('FieldValueNotFound', field, show(value), '')
+  make('FieldValueNotFound', field, [show(value), ''])
 export const internalError = (field: string, detail: string): FieldError =>
-  make('InternalError', field, '', detail)
+  make('InternalError', field, [detail])
 export const notSupported = (
   field: string,
   value: unknown,
   supported: readonly string[],
 ): FieldError => {
   const list = supported.map(goQuote).join(', ')
-  return make(
-    'FieldValueNotSupported',
-    field,
-    show(value),
-    list === '' ? '' : `supported values: ${list}`,
-  )
+  const detail = list === '' ? '' : `supported values: ${list}`
+  return make('FieldValueNotSupported', field, [show(value), detail])
 }
 
 const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 export const tooLong = (field: string, maxBytes: number): FieldError =>
-  make('FieldValueTooLong', field, '', `may not be more than ${counted(maxBytes, 'byte')}`)
+  make('FieldValueTooLong', field, [`may not be more than ${counted(maxBytes, 'byte')}`])
 export const tooMany = (field: string, actual: number, max: number): FieldError =>
-  make('FieldValueTooMany', field, String(actual), `must have at most ${counted(max, 'item')}`)
+  make('FieldValueTooMany', field, [String(actual), `must have at most ${counted(max, 'item')}`])
 export const tooFew = (field: string, actual: number, min: number): FieldError =>
-  make('FieldValueTooFew', field, String(actual), `must have at least ${counted(min, 'item')}`)
+  make('FieldValueTooFew', field, [String(actual), `must have at least ${counted(min, 'item')}`])
 export const tooShort = (field: string, min: number): FieldError =>
-  make('FieldValueTooShort', field, '', `must be at least ${counted(min, 'character')}`)
+  make('FieldValueTooShort', field, [`must be at least ${counted(min, 'character')}`])
 
 /** One field error as it stands in the message of a Status: "field: message". */
 export const fieldErrorText = (error: FieldError): string => `${error.field}: ${error.message}`

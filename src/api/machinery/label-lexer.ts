@@ -1,8 +1,20 @@
 // The grammar of label selector strings: tokens, then requirements. Its error texts, however odd,
 // are those of k8s.io/apimachinery pkg/labels, because clients and users see them.
 import { compareText, goQuote } from './go-text.ts'
-import type { Operator, Parsed, Requirement } from './labels.ts'
 import { labelValueProblems, qualifiedNameProblems } from './names.ts'
+
+export type Operator = '=' | '==' | '!=' | 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt'
+
+export interface Requirement {
+  readonly key: string
+  readonly operator: Operator
+  /** Sorted, without repeats. */
+  readonly values: readonly string[]
+}
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly message: string }
 
 type TokenKind = 'identifier' | 'keyword' | 'symbol' | 'error' | 'end'
 

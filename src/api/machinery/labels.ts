@@ -4,19 +4,13 @@ import type { LabelSelector } from '../types/meta.gen.ts'
 import { compareText } from './go-text.ts'
 import type { FieldError } from './field-error.ts'
 import { forbidden, invalid, required } from './field-error.ts'
+import type { Parsed, Requirement } from './label-lexer.ts'
 import { parseLabelTokens } from './label-lexer.ts'
 import { labelValueProblems, qualifiedNameProblems } from './names.ts'
 
+export type { Operator, Parsed, Requirement } from './label-lexer.ts'
+
 export type Labels = Readonly<Record<string, string>>
-
-export type Operator = '=' | '==' | '!=' | 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt'
-
-export interface Requirement {
-  readonly key: string
-  readonly operator: Operator
-  /** Sorted, without repeats. */
-  readonly values: readonly string[]
-}
 
 export interface Selector {
   readonly requirements: readonly Requirement[]
@@ -25,10 +19,6 @@ export interface Selector {
   /** The canonical text, which parseLabelSelector reads back. */
   toString(): string
 }
-
-export type Parsed<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly message: string }
 
 const noLabels: Labels = {}
 

@@ -54,13 +54,8 @@ export function isReason(error: unknown, reason: StatusReason): boolean {
   return error instanceof StatusError && error.reason === reason
 }
 
-export function statusError(
-  reason: StatusReason,
-  message: string,
-  details?: StatusDetails,
-  options?: ErrorOptions & { code?: number },
-): StatusError {
-  const status: Status = {
+function failure(reason: StatusReason, message: string, details?: StatusDetails): Status {
+  return {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},
@@ -68,10 +63,15 @@ export function statusError(
     message,
     reason,
     ...(details ? { details } : {}),
-    code: options?.code ?? codes[reason],
+    code: codes[reason],
   }
-  return new StatusError(status, options)
 }
+
+export const statusError = (
+  reason: StatusReason,
+  message: string,
+  details?: StatusDetails,
+): StatusError => new StatusError(failure(reason, message, details))
 
 type Named = Pick<Resource, 'group' | 'plural'>
 
@@ -115,13 +115,11 @@ export const forbiddenError = (resource: Named, name: string, cause: string): St
 
 export const badRequestError = (message: string): StatusError => statusError('BadRequest', message)
 
-export const internalServerError = (message: string, options?: ErrorOptions): StatusError =>
-  statusError(
-    'InternalError',
-    `Internal error occurred: ${message}`,
-    { causes: [{ message }] },
-    options,
-  )
+/** 500; the error that led to it stays its `cause`, for the log. */
+export function internalServerError(message: string, options?: ErrorOptions): StatusError {
+  const text = `Internal error occurred: ${message}`
+  return new StatusError(failure('InternalError', text, { causes: [{ message }] }), options)
+}
 
 /** 422, with one cause a field error. `details.kind` is the Kind here, not the resource. */
 export function invalidError(

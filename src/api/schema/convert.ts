@@ -230,15 +230,11 @@ function listConverter(items: Type): Convert {
       conversion.wrong++
       return undefined
     }
-    const output = new Array<unknown>(value.length)
-    for (let index = 0; index < value.length; index++) {
-      const item: unknown = value[index]
-      output[index] =
-        item === null || item === undefined
-          ? fill(conversion)
-          : (convert(item, conversion) ?? fill(conversion))
-    }
-    return output
+    return value.map((item: unknown) =>
+      item === null || item === undefined
+        ? fill(conversion)
+        : (convert(item, conversion) ?? fill(conversion)),
+    )
   }
 }
 

@@ -1,7 +1,18 @@
 // The careful JSON parser: slower than JSON.parse, but it tells what Go would tell. Used when the
 // text is broken, repeats a key or holds a number that JavaScript cannot keep as written.
 import { goQuote } from '../machinery/go-text.ts'
-import type { JsonResult } from './json-text.ts'
+
+export interface JsonDocument {
+  readonly value: unknown
+  /** Objects in which a key stands twice: all keys, in the order of the text. */
+  readonly repeatedKeys: ReadonlyMap<object, readonly string[]>
+  /** Numbers that JavaScript would print otherwise, by their object or list and key or index. */
+  readonly numberTexts: ReadonlyMap<object, ReadonlyMap<string | number, string>>
+}
+
+export type JsonResult =
+  | { readonly ok: true; readonly document: JsonDocument }
+  | { readonly ok: false; readonly message: string }
 
 /** Carries a message out of the descent; never leaves this file. */
 class JsonSyntaxError extends Error {}

@@ -1,19 +1,10 @@
 // JSON text to values, as Go reads it: duplicate keys merge and are reported, numbers keep their
 // text where JavaScript would lose it, nesting is limited, errors are worded as encoding/json does.
 // JSON.parse does the work unless a quick look at the text says that it would lose something.
+import type { JsonDocument, JsonResult } from './json-exact.ts'
 import { parseExactJson } from './json-exact.ts'
 
-export interface JsonDocument {
-  readonly value: unknown
-  /** Objects in which a key stands twice: all keys, in the order of the text. */
-  readonly repeatedKeys: ReadonlyMap<object, readonly string[]>
-  /** Numbers that JavaScript would print otherwise, by their object or list and key or index. */
-  readonly numberTexts: ReadonlyMap<object, ReadonlyMap<string | number, string>>
-}
-
-export type JsonResult =
-  | { readonly ok: true; readonly document: JsonDocument }
-  | { readonly ok: false; readonly message: string }
+export type { JsonDocument, JsonResult } from './json-exact.ts'
 
 /** Upstream allows 10 000; everything real stays far below, and so do recursive walks. */
 export const maxJsonDepth = 1000

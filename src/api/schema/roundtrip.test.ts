@@ -35,8 +35,7 @@ const typeOf = ({ json }: Pair): Typed => ({ apiVersion: json.apiVersion ?? '', 
 /** Items of PartialObjectMetadataList name their kind in JSON only. */
 function withoutItemKinds(value: unknown): unknown {
   const { items, ...rest } = value as { items: Record<string, unknown>[] }
-  const plain = items.map(({ kind: _, apiVersion: __, ...item }) => item)
-  return { ...rest, items: plain }
+  return { ...rest, items: items.map(({ metadata }) => ({ metadata })) }
 }
 
 /** Recorded by two requests, which the server answers in two orders. */
