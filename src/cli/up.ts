@@ -90,7 +90,9 @@ async function stayWith(config: ClusterConfig, options: UpOptions): Promise<void
       verbose: options.verbose,
       program: {
         execPath: process.execPath,
-        entry: fileURLToPath(new URL('../../bin/signpost.mjs', import.meta.url)),
+        entry: fileURLToPath(
+          new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
+        ),
       },
       onStep: report.step,
       onFailure: (error) => end.fail(error),

@@ -1,7 +1,7 @@
 // Client and ResourceClient over any Transport: paths, bodies, watch lines, errors as StatusError.
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { apiVersionOf } from '../api/machinery/resource.ts'
-import { StatusError, statusError } from '../api/machinery/status.ts'
+import { StatusError } from '../api/machinery/status.ts'
 import type { Status } from '../api/types/meta.gen.ts'
 import type {
   ApiRequest,
@@ -217,5 +217,5 @@ async function failure(response: ApiResponse): Promise<StatusError> {
   }
   const reason = response.code >= 500 ? 'InternalError' : 'BadRequest'
   const message = `the server answered ${response.code} without a Status: ${text.slice(0, 200)}`
-  return new StatusError({ ...statusError(reason, message).status, code: response.code })
+  return new StatusError({ status: 'Failure', reason, message, code: response.code })
 }

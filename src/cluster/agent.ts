@@ -54,8 +54,7 @@ export async function startAgent(
     {
       nodeName: config.nodeName,
       clusterCIDR: config.clusterCIDR,
-      serviceCIDR: config.serviceCIDR,
-      nodeIP: config.nodeIP,
+      serviceCIDRs: [config.serviceCIDR],
     },
     {
       ...common,

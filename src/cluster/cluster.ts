@@ -129,15 +129,15 @@ class RunningCluster implements Cluster {
       loadPki(pkiConfig(this.#config, pkiDirectory), systemClock.now()),
     ])
     this.#store = store
-    const apiserver = await this.#startApiserver(store, pki)
+    await this.#startApiserver(store, pki)
     this.#agent = this.#startAgent(pki)
     this.#running.push(this.#agent)
     this.#agent.ready().catch((error: Error) => this.#fail(error))
     this.#client = this.#clientAs('system:kube-controller-manager')
-    await this.#startControllers(this.#client, apiserver)
+    await this.#startControllers(this.#client, pki)
   }
 
-  async #startApiserver(store: Store, pki: Pki): Promise<Apiserver> {
+  async #startApiserver(store: Store, pki: Pki): Promise<void> {
     const egressSocket = this.#egressSocket()
     const apiserver = await startApiserver(apiserverConfig(this.#config, pki), {
       store,
@@ -156,14 +156,13 @@ class RunningCluster implements Cluster {
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
     writeKubeconfig(privateKubeconfig(this.#config.dataDir).file, this.#access)
     this.#deps.onStep('apiserver', server)
-    return apiserver
   }
 
-  async #startControllers(client: Client, apiserver: Apiserver): Promise<void> {
+  async #startControllers(client: Client, pki: Pki): Promise<void> {
     const common = { clock: systemClock, random: systemRandom }
     const { log } = this.#deps
     const controllers = await startControllers(
-      { rootCA: this.access.ca, clusterDomain: this.#config.clusterDomain },
+      { rootCA: this.access.ca, serviceAccountPrivateKey: pki.serviceAccountKey },
       { ...common, client, log: log.child({ component: 'kube-controller-manager' }) },
     )
     this.#running.push(controllers)
@@ -193,7 +192,7 @@ class RunningCluster implements Cluster {
     })
     informers.start()
     await Promise.all([controllers.ready(), scheduler.ready()])
-    this.#deps.onStep('controllers', `watching ${apiserver.port === 0 ? '' : 'the API'}`.trim())
+    this.#deps.onStep('controllers', 'controllers and scheduler, in step with the API')
   }
 
   #clientAs(name: string): Client {

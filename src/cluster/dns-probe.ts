@@ -1,7 +1,7 @@
 // Asks the cluster DNS from the node, through its ClusterIP, until it answers: the proof that
 // Service, EndpointSlice, rules, Pods and DNS are all there.
 import * as dgram from 'node:dgram'
-import { decodeMessage, encodeQuery } from '../dns/dns.ts'
+import { addressesIn, encodeQuery } from '../dns/query.ts'
 import type { AgentConfig } from './messages.ts'
 
 const retryMs = 25
@@ -29,7 +29,7 @@ export function watchDns(
     timer = setTimeout(ask, delayMs)
   }
   socket.on('message', (bytes) => {
-    const address = addressIn(bytes)
+    const [address] = addressesIn(bytes)
     if (address === undefined || stopped) return
     stop()
     onAnswer(name, address)
@@ -38,14 +38,4 @@ export function watchDns(
   socket.on('error', () => {})
   ask()
   return { stop }
-}
-
-function addressIn(bytes: Buffer): string | undefined {
-  try {
-    const { answers } = decodeMessage(bytes)
-    const record = answers.find((answer) => answer.type === 'A')
-    return record && 'address' in record ? String(record.address) : undefined
-  } catch {
-    return undefined
-  }
 }
