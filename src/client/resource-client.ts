@@ -217,5 +217,5 @@ async function failure(response: ApiResponse): Promise<StatusError> {
   }
   const reason = response.code >= 500 ? 'InternalError' : 'BadRequest'
   const message = `the server answered ${response.code} without a Status: ${text.slice(0, 200)}`
-  return new StatusError({ status: 'Failure', reason, message, code: response.code })
+  return new StatusError({ metadata: {}, status: 'Failure', reason, message, code: response.code })
 }
