@@ -5,12 +5,17 @@ import type { StatusError } from '../../api/machinery/status.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Authorizer, User } from '../rbac/attributes.ts'
+import type { Rbac, RbacSource } from '../rbac/authorizer.ts'
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
 
-/** An object to be written in the same commit, if it still has this resourceVersion. */
+/**
+ * An object to be written in the same commit, if it still has this resourceVersion. The registry
+ * tracks its fields as an Update by the server itself through this subresource.
+ */
 export interface AlongsideWrite {
   readonly resource: Resource
+  readonly subresource: string
   readonly resourceVersion: string
   readonly object: KubeObject
 }
@@ -52,7 +57,10 @@ export interface Reader<T extends KubeObject> {
 export interface AdmissionContext {
   reader<T extends KubeObject>(resource: Resource<T>): Reader<T>
   readonly authorize: Authorizer
-  readonly clock: Pick<Clock, 'now'>
+  /** For the escalation check. */
+  readonly rbac: Rbac
+  readonly roles: RbacSource
+  readonly clock: Pick<Clock, 'now' | 'sleep'>
   readonly random: Random
 }
 

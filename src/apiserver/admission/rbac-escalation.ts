@@ -1,0 +1,23 @@
+// Roles and bindings that give away more than their writer has. Upstream checks in its storage, after
+// all mutating admission and before validation; so this stands last among those that may change objects.
+import type { ClusterRole, RoleBinding } from '../../api/types/rbac.gen.ts'
+import { checkBinding, checkRole } from '../rbac/escalation.ts'
+import type { AdmissionPlugin } from './request.ts'
+
+const group = 'rbac.authorization.k8s.io'
+const plurals = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings']
+
+export const rbacEscalation: AdmissionPlugin = {
+  name: 'RBACEscalation',
+  operations: ['CREATE', 'UPDATE'],
+  resources: plurals.map((plural) => `${plural}.${group}`),
+  admit(request, { rbac, roles, authorize }) {
+    const { namespace, user, object, old } = request
+    const { plural } = request.resource
+    const write = { plural, namespace, name: request.name || (object?.metadata.name ?? ''), user }
+    const deps = { rbac, source: roles, authorize }
+    return plural.endsWith('bindings')
+      ? checkBinding(write, object as unknown as RoleBinding, old as RoleBinding | undefined, deps)
+      : checkRole(write, object as unknown as ClusterRole, old as ClusterRole | undefined, deps)
+  },
+}
