@@ -59,7 +59,10 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     ),
     tool('shell', ['registry.k8s.io/e2e-test-images/jessie-dnsutils'], [], ['sleep', 'infinity']),
     tool('curl', ['docker.io/curlimages/curl', 'docker.io/alpine/curl'], ['curl'], []),
-    ours('agnhost', ['registry.k8s.io/e2e-test-images/agnhost'], server('agnhost')),
+    {
+      ...ours('agnhost', ['registry.k8s.io/e2e-test-images/agnhost'], server('agnhost')),
+      cmd: ['pause'],
+    },
     ours('http-echo', ['docker.io/hashicorp/http-echo'], server('http-echo')),
     ours('whoami', ['docker.io/traefik/whoami', 'docker.io/containous/whoami'], server('whoami')),
     ours('web', library('nginx'), [...server('web'), '80', '/usr/share/nginx/html']),

@@ -58,7 +58,8 @@ export async function prepareContainer(
   const own = await environment(container, context)
   const { user, ignored } = userOf(container, context, image)
   const home = user.uid === 0 ? '/root' : '/'
-  const env = { HOSTNAME: context.hostname, HOME: home, ...image.env, ...own }
+  const about = image.tellsPod ? podVariables(context) : {}
+  const env = { HOSTNAME: context.hostname, HOME: home, ...about, ...image.env, ...own }
   const terminal = container.tty ? { TERM: 'xterm' } : {}
   const lookup = (name: string) => env[name as keyof typeof env]
   const terminationLog = `${context.directory}/termination/${container.name}-${attempt}`
@@ -84,6 +85,16 @@ export async function prepareContainer(
     image,
     terminationLog,
     ...(ignored === undefined ? {} : { ignoredUser: ignored }),
+  }
+}
+
+/** What the built-in servers say about themselves. */
+function podVariables({ pod, facts }: StarterContext): Record<string, string> {
+  return {
+    POD_NAME: pod.metadata.name,
+    POD_NAMESPACE: pod.metadata.namespace ?? '',
+    POD_IP: facts.podIPs[0] ?? '',
+    NODE_NAME: pod.spec.nodeName ?? '',
   }
 }
 

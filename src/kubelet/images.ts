@@ -49,6 +49,8 @@ export interface ResolvedImage {
   readonly workingDir: string
   readonly user: string
   readonly mounts: readonly ContainerMount[]
+  /** It wants to know which Pod it runs in. */
+  readonly tellsPod: boolean
   /** Told in an event, once per Pod. */
   readonly substitution?: string
 }
@@ -73,6 +75,7 @@ export interface ImageConfig {
   readonly workingDir?: string | undefined
   readonly user?: string | undefined
   readonly mounts?: readonly ContainerMount[]
+  readonly tellsPod?: boolean
   readonly substitution?: string
 }
 
@@ -124,8 +127,17 @@ function fromBuiltin(ref: ImageRef, context: ImageContext): ImageConfig | undefi
   )
   if (!builtin) return undefined
   const { name, entrypoint, cmd, env, mounts, own } = builtin
+  const tellsPod = mounts.length > 0
   const substitution = own ? {} : { substitution: `Signpost's built-in ${name}` }
-  return { imageID: `signpost-builtin://${name}`, entrypoint, cmd, env, mounts, ...substitution }
+  return {
+    imageID: `signpost-builtin://${name}`,
+    entrypoint,
+    cmd,
+    env,
+    mounts,
+    tellsPod,
+    ...substitution,
+  }
 }
 
 /** The program that images of this name start, where its name on a host is known. */
@@ -174,6 +186,7 @@ function entryOf(config: ImageConfig, container: Container, name: string): Image
     workingDir: config.workingDir ?? '/',
     user: config.user ?? '',
     mounts: config.mounts ?? [],
+    tellsPod: config.tellsPod ?? false,
     ...(config.substitution
       ? {
           substitution: `image "${name}" is not run as it is: it is replaced by ${config.substitution}`,

@@ -1,5 +1,5 @@
 // The node agent: takes in the Pods bound to this node and runs each by a worker of its own.
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import * as os from 'node:os'
 import { configmaps, pods, services } from '../api/resources.gen.ts'
 import type { Pod } from '../api/types/core.gen.ts'
@@ -11,7 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { inUserNamespace, mountsBelow, mountTmpfs, unmount } from '../linux/mount.ts'
+import { mountsBelow, mountTmpfs, unmount } from '../linux/mount.ts'
 import { admit } from './admit.ts'
 import { ContainerLogs } from './container-logs.ts'
 import { defaultPath, type ImageContext, type ImageMapping, type ImagePolicy } from './images.ts'
@@ -31,28 +31,36 @@ import { StatusWriter } from './status-writer.ts'
 
 export interface KubeletConfig {
   readonly nodeName: string
-  /** The first is the node's InternalIP; one per address family. */
-  readonly nodeIPs: readonly string[]
-  readonly podCIDRs: readonly string[]
-  readonly mtu: number
+  /** The node's InternalIP; with two address families two, separated by a comma. */
+  readonly nodeIP: string
+  /** As nodeIP. */
+  readonly podCIDR: string
   readonly clusterDNS: readonly string[]
   readonly clusterDomain: string
-  /** The text of the resolv.conf that Pods with dnsPolicy Default get. */
+  /** The file that Pods with dnsPolicy Default get their servers from. */
   readonly resolvConf: string
   readonly stateDir: string
-  readonly logDir: string
+  /** "logs" in stateDir unless given. */
+  readonly logDir?: string
   readonly port: number
   readonly tls: { readonly cert: string; readonly key: string }
   /** Who signs the certificates of those who may call this kubelet. */
   readonly clientCA: string
   readonly imagePolicy: ImagePolicy
-  readonly imageMap: readonly ImageMapping[]
+  readonly imageMap?: readonly ImageMapping[]
   readonly program: ProgramConfig
-  readonly maxPods: number
-  readonly nodeLabels: Readonly<Record<string, string>>
-  /** As in nodeInfo: "v1.36.2+signpost". */
-  readonly version: string
+  /** One user for everything: what a user namespace without sub-uids has. */
+  readonly rootless: boolean
+  readonly mtu?: number
+  readonly maxPods?: number
+  readonly nodeLabels?: Readonly<Record<string, string>>
 }
+
+/** What a kubelet of this Kubernetes release calls itself. */
+const kubeletVersion = 'v1.36.0+signpost'
+const runtimeVersion = '0.1.0'
+const defaultMaxPods = 110
+const defaultMtu = 1500
 
 export interface KubeletDeps {
   readonly client: Client
@@ -92,7 +100,6 @@ class NodeAgent implements Kubelet {
   readonly #waiting = new Map<string, Pod>()
   readonly #imageContext: Omit<ImageContext, 'map'>
   #imageMap: readonly ImageMapping[]
-  #node: NodeFacts | undefined
   #reporter: NodeReporter | undefined
   #server: KubeletServer | undefined
   #stopped: Promise<void> | undefined
@@ -101,13 +108,16 @@ class NodeAgent implements Kubelet {
     this.#config = config
     this.#deps = deps
     const { client, clock, random, log } = deps
-    const { podCIDRs, nodeIPs, mtu, stateDir, nodeName } = config
-    this.#network = createPodNetwork(
-      { podCIDRs, nodeIPs, mtu, file: `${stateDir}/ipam.json` },
-      { clock },
-    )
+    const { stateDir, nodeName } = config
+    const network = {
+      podCIDRs: config.podCIDR.split(','),
+      nodeIPs: this.#nodeIPs,
+      mtu: config.mtu ?? defaultMtu,
+      file: `${stateDir}/ipam.json`,
+    }
+    this.#network = createPodNetwork(network, { clock })
     this.#runtime = createProcessRuntime(
-      { directory: `${stateDir}/runtime`, version: config.version.replace(/^v/, '') },
+      { directory: `${stateDir}/runtime`, version: runtimeVersion },
       { network: this.#network, clock, random, onLog: (writer) => this.#logs.add(writer) },
     )
     const makeInformers = () => createInformers({ client, clock, random, log })
@@ -119,7 +129,7 @@ class NodeAgent implements Kubelet {
       { client, clock, log },
     )
     this.#status = new StatusWriter({ client, clock, log })
-    this.#imageMap = config.imageMap
+    this.#imageMap = config.imageMap ?? []
     const { imagePolicy: policy } = config
     this.#imageContext = { policy, program: programOf(config.program), hasProgram }
   }
@@ -129,27 +139,36 @@ class NodeAgent implements Kubelet {
   }
 
   async start(): Promise<void> {
-    const { stateDir, logDir } = this.#config
-    for (const directory of [this.#podsDirectory, logDir, this.#memoryDirectory]) {
+    const { stateDir } = this.#config
+    for (const target of mountsBelow(stateDir)) unmount(target)
+    for (const directory of [this.#podsDirectory, this.#logDirectory, this.#memoryDirectory]) {
       mkdirSync(directory, { recursive: true, mode: 0o755 })
     }
-    for (const target of mountsBelow(stateDir)) unmount(target)
     mountTmpfs(this.#memoryDirectory, 'mode=0755')
     this.#network.open()
-    await this.#runtime.open()
-    this.#node = this.#nodeFacts()
+    const runtime = this.#runtime.open()
     this.#server = await this.#serve()
-    this.#watch()
-    this.#reporter = new NodeReporter(this.#objectFacts(), {
-      ...{ client: this.#deps.client, clock: this.#deps.clock, log: this.#deps.log },
-      recorder: this.#recorder,
-      readiness: () => ({ ready: true, causes: [] }),
-    })
+    const { client, clock, log } = this.#deps
+    const deps = { client, clock, log, recorder: this.#recorder }
+    this.#reporter = new NodeReporter(this.#objectFacts(), deps)
+    const registered = this.#reporter.register()
+    const takeIn = this.#watch()
+    await runtime
+    takeIn()
+    await registered
     await this.#reporter.start()
   }
 
   async ready(): Promise<void> {
     await this.#pods.whenSynced()
+  }
+
+  get #nodeIPs(): readonly string[] {
+    return this.#config.nodeIP.split(',')
+  }
+
+  get #logDirectory(): string {
+    return this.#config.logDir ?? `${this.#config.stateDir}/logs`
   }
 
   get #podsDirectory(): string {
@@ -161,41 +180,40 @@ class NodeAgent implements Kubelet {
   }
 
   #nodeFacts(): NodeFacts {
-    const { config } = { config: this.#config }
+    const { nodeName, clusterDNS, clusterDomain, resolvConf, rootless } = this.#config
     return {
-      nodeName: config.nodeName,
-      nodeIPs: config.nodeIPs,
-      hostname: config.nodeName,
-      clusterDNS: { servers: config.clusterDNS, domain: config.clusterDomain },
-      resolvConf: parseResolvConf(config.resolvConf),
+      nodeName,
+      nodeIPs: this.#nodeIPs,
+      hostname: nodeName,
+      clusterDNS: { servers: clusterDNS, domain: clusterDomain },
+      resolvConf: parseResolvConf(readFileSync(resolvConf, 'utf8')),
       allocatable: { cpu: String(os.cpus().length), memory: String(os.totalmem()) },
       podsDirectory: this.#podsDirectory,
       memoryDirectory: this.#memoryDirectory,
-      logDirectory: config.logDir,
-      singleUser: inUserNamespace(),
-      userAgentVersion: /^v?(\d+\.\d+)/.exec(config.version)?.[1] ?? '',
+      logDirectory: this.#logDirectory,
+      singleUser: rootless,
+      userAgentVersion: /^v?(\d+\.\d+)/.exec(kubeletVersion)?.[1] ?? '',
     }
   }
 
   #objectFacts(): NodeFactsForObject {
-    const { nodeName, nodeIPs, maxPods, podCIDRs, nodeLabels, version, stateDir } = this.#config
-    const runtimeVersion = `${this.#runtime.name}://${this.#runtime.version}`
-    const machine = readMachine({ storagePath: stateDir, kubeletVersion: version, runtimeVersion })
-    const labels = nodeLabels
+    const { nodeName, podCIDR, stateDir, maxPods = defaultMaxPods, nodeLabels = {} } = this.#config
+    const machine = readMachine({
+      storagePath: stateDir,
+      kubeletVersion,
+      runtimeVersion: `${this.#runtime.name}://${this.#runtime.version}`,
+    })
     return {
-      nodeName,
-      nodeIPs,
-      hostname: nodeName,
-      maxPods,
+      ...{ nodeName, hostname: nodeName, maxPods, labels: nodeLabels, machine },
+      nodeIPs: this.#nodeIPs,
+      podCIDRs: podCIDR.split(','),
       port: this.port,
-      podCIDRs,
-      labels,
-      machine,
     }
   }
 
   #serve(): Promise<KubeletServer> {
-    const { port, tls, clientCA, nodeIPs, nodeName } = this.#config
+    const { port, tls, clientCA, nodeName } = this.#config
+    const nodeIPs = this.#nodeIPs
     return startServer(
       { port, tls, clientCA, nodeIPs, nodeName },
       {
@@ -208,14 +226,15 @@ class NodeAgent implements Kubelet {
     )
   }
 
-  #watch(): void {
+  /** Begins to watch; the function it returns lets the Pods in. */
+  #watch(): () => void {
     const known = this.#informers.informer(services)
     const maps = this.#informers.informer(configmaps, {
       namespace: 'kube-system',
       fieldSelector: 'metadata.name=signpost-images',
     })
     this.#informers.start()
-    const node = this.#node!
+    const node = this.#nodeFacts()
     const deps = {
       ...this.#deps,
       runtime: this.#runtime,
@@ -229,18 +248,18 @@ class NodeAgent implements Kubelet {
         return known.list()
       },
     }
-    maps.subscribe(
-      ({ type, object }) => void this.#readImageMap(type === 'deleted' ? {} : object.data),
-    )
-    void this.#pods.whenSynced().then(() => this.#clearOrphans())
-    this.#pods.subscribe(({ type, object }) => {
-      if (type === 'deleted') this.#gone(object)
-      else
-        this.#take(
-          object,
-          (pod) => new PodWorker(pod, deps, admit(pod, this.#admitted(pod), this.#config)),
-        )
+    maps.subscribe(({ type, object }) => {
+      void this.#readImageMap(type === 'deleted' ? {} : object.data)
     })
+    const limits = { maxPods: this.#config.maxPods ?? defaultMaxPods }
+    const make = (pod: Pod) => new PodWorker(pod, deps, admit(pod, this.#admitted(pod), limits))
+    return () => {
+      void this.#pods.whenSynced().then(() => this.#clearOrphans())
+      this.#pods.subscribe(({ type, object }) => {
+        if (type === 'deleted') this.#gone(object)
+        else this.#take(object, make)
+      })
+    }
   }
 
   #admitted(pod: Pod): readonly Pod[] {
@@ -252,7 +271,7 @@ class NodeAgent implements Kubelet {
   async #readImageMap(data: Readonly<Record<string, string>> | undefined): Promise<void> {
     try {
       const own = await parseImageMap(data ?? {})
-      this.#imageMap = [...own, ...this.#config.imageMap]
+      this.#imageMap = [...own, ...(this.#config.imageMap ?? [])]
     } catch (error) {
       this.#deps.log.warn('cannot read the image map', {
         configmap: 'kube-system/signpost-images',
@@ -304,7 +323,7 @@ class NodeAgent implements Kubelet {
     for (const uid of readdirSync(this.#podsDirectory)) {
       if (!alive.has(uid)) rmSync(`${this.#podsDirectory}/${uid}`, { recursive: true, force: true })
     }
-    const logs = `${this.#config.logDir}/pods`
+    const logs = `${this.#logDirectory}/pods`
     for (const name of existsSync(logs) ? readdirSync(logs) : []) {
       const uid = name.slice(name.lastIndexOf('_') + 1)
       if (!alive.has(uid)) rmSync(`${logs}/${name}`, { recursive: true, force: true })

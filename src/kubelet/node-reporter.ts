@@ -30,7 +30,6 @@ export interface NodeReporterDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly recorder: EventRecorder
-  readiness(): Readiness
 }
 
 export class NodeReporter {
@@ -46,9 +45,13 @@ export class NodeReporter {
     this.#deps = deps
   }
 
-  /** Resolves once the node is registered and its first status is written. */
+  /** The object is there, not yet ready. */
+  register(): Promise<void> {
+    return this.#retry('register the node', () => this.#register())
+  }
+
+  /** After register(): says that the node is ready, and goes on saying so. */
   async start(): Promise<void> {
-    await this.#retry('register the node', () => this.#register())
     await this.#retry('write the node status', () => this.report())
     void this.#every(evaluateMs, 'write the node status', () => this.report())
     void this.#renewForEver()
@@ -114,7 +117,7 @@ export class NodeReporter {
   async report(): Promise<void> {
     const { clock, client } = this.#deps
     const previous = this.#node?.status
-    const readiness = this.#deps.readiness()
+    const readiness: Readiness = { ready: true, causes: [] }
     const status = nodeStatus(this.#facts, readiness, previous, clock.now())
     const same = semanticEqual(withoutHeartbeats(previous), withoutHeartbeats(status))
     if (same && clock.monotonic() - this.#writtenAtMs < reportMs) return
