@@ -185,7 +185,7 @@ export function buildBaseChains(config: DataplaneConfig): Chain[] {
   const deny = denyRules(config)
   const unserved = [...deny, ...clusterIPRules(config)]
   return [
-    { name: rejectChain, rules: [[{ type: 'reject' }]] },
+    { name: rejectChain, rules: rejectRules },
     base('firewall-prerouting', ['filter', 'prerouting', -110], firewall),
     base('firewall-output', ['filter', 'output', -110], firewall),
     base('nat-prerouting', ['nat', 'prerouting', -100], dispatch),
@@ -196,6 +196,15 @@ export function buildBaseChains(config: DataplaneConfig): Chain[] {
     base('nat-postrouting', ['nat', 'postrouting', 100], postroutingRules(config)),
   ]
 }
+
+/** A reset is never rate-limited, and reaches a client that is still within connect() (0063). */
+const rejectRules: readonly Rule[] = [
+  [
+    { type: 'match', field: 'meta l4proto', op: '==', value: 'tcp' },
+    { type: 'reject', with: 'tcp reset' },
+  ],
+  [{ type: 'reject' }],
+]
 
 function base(
   name: string,

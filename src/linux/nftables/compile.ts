@@ -16,6 +16,7 @@ export const NFT_CMP_EQ = 0
 export const NFT_CMP_NEQ = 1
 export const NFT_LOOKUP_F_INV = 1
 export const NFT_FIB_RESULT_ADDRTYPE = 3
+export const NFT_REJECT_TCP_RST = 1
 export const NFT_NG_RANDOM = 1
 export const NFT_NAT_DNAT = 1
 export const NFT_DYNSET_OP_UPDATE = 1
@@ -54,6 +55,7 @@ function compileStatement(statement: Statement, family: Family): Instruction[] {
     case 'masquerade':
       return [{ name: 'masq', values: { flags: NF_NAT_RANGE_PROTO_RANDOM_FULLY } }]
     case 'reject':
+      if (statement.with) return [{ name: 'reject', values: { kind: NFT_REJECT_TCP_RST, code: 0 } }]
       // Port unreachable: code 3 of ICMP, 4 of ICMPv6.
       return [{ name: 'reject', values: { kind: 0, code: family === 'ip' ? 3 : 4 } }]
     case 'update':

@@ -7,6 +7,7 @@ import {
   NFT_FIB_RESULT_ADDRTYPE,
   NFT_LOOKUP_F_INV,
   NFT_NG_RANDOM,
+  NFT_REJECT_TCP_RST,
   prefixMask,
 } from './compile.ts'
 import { type DatatypeName, datatypes, paddedLength } from './datatypes.ts'
@@ -62,6 +63,8 @@ class SymbolicMachine {
       case 'masq':
         return this.#push({ type: 'masquerade' })
       case 'reject':
+        if (values.kind === NFT_REJECT_TCP_RST)
+          return this.#push({ type: 'reject', with: 'tcp reset' })
         return this.#push(values.kind === 0 ? { type: 'reject' } : undefined)
       case 'immediate':
         return this.#push({ type: 'verdict', verdict: values.verdict as Verdict })

@@ -67,7 +67,8 @@ export type Statement =
   /** `meta mark set meta mark | 0x00004000`; "^" flips the bits. */
   | { readonly type: 'setMark'; readonly op: '|' | '^'; readonly bits: number }
   | { readonly type: 'masquerade' }
-  | { readonly type: 'reject' }
+  /** Port unreachable by ICMP, or a TCP reset (after matching TCP). */
+  | { readonly type: 'reject'; readonly with?: 'tcp reset' }
   | UpdateStatement
   | { readonly type: 'verdict'; readonly verdict: Verdict }
   /** Read from the kernel and not of our making; such a rule cannot be written. */

@@ -80,7 +80,16 @@ function formatPriority(hook: BaseChain['hook'], priority: number): string {
 }
 
 export function formatRule(rule: Rule, family: Family): string {
-  return rule.map((statement) => formatStatement(statement, family)).join(' ')
+  // `nft` leaves out the match that a TCP reset cannot be without.
+  const written = rule.filter(
+    (statement, index) =>
+      !(statement.type === 'match' && statement.value === 'tcp' && isReset(rule[index + 1])),
+  )
+  return written.map((statement) => formatStatement(statement, family)).join(' ')
+}
+
+function isReset(statement: Statement | undefined): boolean {
+  return statement?.type === 'reject' && statement.with === 'tcp reset'
 }
 
 function formatStatement(statement: Statement, family: Family): string {
@@ -100,7 +109,7 @@ function formatStatement(statement: Statement, family: Family): string {
     case 'masquerade':
       return 'masquerade fully-random'
     case 'reject':
-      return 'reject'
+      return statement.with ? `reject with ${statement.with}` : 'reject'
     case 'update': {
       const { key, value, timeoutSeconds } = statement
       const element = `${key.join(concatSeparator)} timeout ${formatSeconds(timeoutSeconds)}`
