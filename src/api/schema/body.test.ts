@@ -119,6 +119,25 @@ test('decodeBody() refuses values of the wrong type', async () => {
   )
 })
 
+test('decodeBody() names the Go types of enumerations and resource lists', async () => {
+  const inService = 'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal'
+  await check(
+    '{"kind":"Service","spec":{"type":5}}',
+    `${inService} number into Go struct field ServiceSpec.spec.type of type v1.ServiceType`,
+    { kind: 'Service' },
+  )
+  await check(
+    '{"kind":"Service","spec":{"ipFamilies":[4]}}',
+    `${inService} number into Go struct field ServiceSpec.spec.ipFamilies of type v1.IPFamily`,
+    { kind: 'Service' },
+  )
+  await check(
+    '{"kind":"Pod","spec":{"containers":[{"resources":{"limits":"x"}}]}}',
+    'Pod in version "v1" cannot be handled as a Pod: json: cannot unmarshal string into Go struct field ResourceRequirements.spec.containers.resources.limits of type v1.ResourceList',
+    { kind: 'Pod' },
+  )
+})
+
 test('decodeBody() refuses malformed quantities and times', async () => {
   await check(
     '{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"resources":{"limits":{"cpu":"abc"}}}]}}',

@@ -3,6 +3,7 @@
 // type's own reader gives up, which ends the decoding there and then.
 import { goQuote } from '../machinery/go-text.ts'
 import { schemaAlternative } from './convert.ts'
+import { goTypesJson } from './go-types.gen.ts'
 import type { JsonDocument } from './json-text.ts'
 import type { Field, SpecialName, Struct, Type } from './schema.ts'
 import { goTypeName, structOf } from './schema.ts'
@@ -55,8 +56,8 @@ class Walk {
     return `json: cannot unmarshal ${value} into ${place}`
   }
 
-  #wrong(value: string, type: Type): void {
-    this.failure ??= this.#mismatch(value, goTypeName(type))
+  #wrong(value: string, type: Type, goType?: string): void {
+    this.failure ??= this.#mismatch(value, goType ?? goTypeName(type))
   }
 
   #value(type: Type, at: At): void {
@@ -101,35 +102,39 @@ class Walk {
       this.#fields.push(key)
       this.#struct = struct.goName
       const text = this.#document.numberTexts.get(value)?.get(key)
-      this.#value(field.type, { value: value[key], path: join(path, key), text })
+      const goType = goTypesOf(struct.id)[key]
+      this.#value(field.type, { value: value[key], path: join(path, key), text, goType })
       this.#fields.pop()
       this.#struct = outer
     }
   }
 
-  #mapValue(type: Type & { kind: 'map' }, { value, path }: At): void {
-    if (!isBag(value)) return this.#wrong(jsonKind(value), type)
+  #mapValue(type: Type & { kind: 'map' }, { value, path, goType: named }: At): void {
+    if (!isBag(value)) return this.#wrong(jsonKind(value), type, named)
+    const goType = /^map\[[\w.]+\](.+)$/.exec(named ?? '')?.[1]
     for (const key of this.#keys(value, path, () => true)) {
       const text = this.#document.numberTexts.get(value)?.get(key)
-      this.#value(type.values, { value: value[key], path: join(path, key), text })
+      this.#value(type.values, { value: value[key], path: join(path, key), text, goType })
     }
   }
 
-  #listValue(type: Type & { kind: 'list' }, { value, path }: At): void {
-    if (!Array.isArray(value)) return this.#wrong(jsonKind(value), type)
+  #listValue(type: Type & { kind: 'list' }, { value, path, goType: named }: At): void {
+    if (!Array.isArray(value)) return this.#wrong(jsonKind(value), type, named)
     const texts = this.#document.numberTexts.get(value)
+    const goType = named?.startsWith('[]') ? named.slice(2) : undefined
     for (const [index, item] of value.entries()) {
-      this.#value(type.items, { value: item, path: `${path}[${index}]`, text: texts?.get(index) })
+      const text = texts?.get(index)
+      this.#value(type.items, { value: item, path: `${path}[${index}]`, text, goType })
     }
   }
 
-  #scalar(type: Type, { value, text }: At): void {
+  #scalar(type: Type, { value, text, goType }: At): void {
     if (type.kind === 'bytes') return this.#bytes(value)
     const found = jsonKind(value)
-    if (found !== jsonKindOf[type.kind]) return this.#wrong(found, type)
+    if (found !== jsonKindOf[type.kind]) return this.#wrong(found, type, goType)
     if (type.kind !== 'int32' && type.kind !== 'int64') return
     const shown = text ?? String(value)
-    if (!fitsInteger(shown, type.kind)) this.#wrong(`number ${shown}`, type)
+    if (!fitsInteger(shown, type.kind)) this.#wrong(`number ${shown}`, type, goType)
   }
 
   #bytes(value: unknown): void {
@@ -180,6 +185,17 @@ interface At {
   readonly path: string
   /** How the number stood in the text, where JavaScript prints it otherwise. */
   readonly text?: string | undefined
+  /** The Go type, where it has a name of its own. */
+  readonly goType?: string | undefined
+}
+
+type GoTypes = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+let goTypes: GoTypes | undefined
+
+function goTypesOf(struct: string): Readonly<Record<string, string>> {
+  goTypes ??= JSON.parse(goTypesJson) as GoTypes
+  return goTypes[struct] ?? {}
 }
 
 const isBag = (value: unknown): value is Bag =>
