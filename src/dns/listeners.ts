@@ -82,6 +82,7 @@ export class Listener {
       this.#deps.clock.after(graceMs, resolve)
     })
     this.#udp?.close()
+    this.#udp = undefined
     for (const connection of this.#connections) connection.destroySoon()
     this.#deps.clock.after(graceMs, () => {
       for (const connection of this.#connections) connection.destroy()
@@ -92,7 +93,7 @@ export class Listener {
   #received(socket: UdpSocket, packet: Uint8Array, from: RemoteInfo): void {
     const remote = { address: plainAddress(from.address), port: from.port }
     this.#answer(packet, { transport: 'udp', remote }, (bytes) => {
-      socket.send(bytes, from.port, from.address)
+      if (this.#udp) socket.send(bytes, from.port, from.address)
     })
   }
 

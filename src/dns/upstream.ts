@@ -205,7 +205,7 @@ function openUdp(context: Context): Connection {
   const waiting: Uint8Array[] = []
   let connected = false
   const transmit = (packet: Uint8Array) =>
-    socket.send(packet, (error) => error && connection.close(error))
+    socket.send(packet, (error) => error && connection.close(translate(error)))
   const connection = new Connection('udp', context, {
     send: (packet) => (connected ? transmit(packet) : waiting.push(packet)),
     end: () => socket.close(),

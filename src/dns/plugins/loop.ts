@@ -1,5 +1,6 @@
 // loop: finds out at the start whether forwarded queries come back here, which would never end.
 import type { BlockFacts, Instance, Part, Plugin } from '../chain.ts'
+import { failure } from '../chain.ts'
 import { argumentsOf, onlyLine } from '../directive.ts'
 import type { Host } from '../host.ts'
 import { pluginLog } from '../lines.ts'
@@ -9,6 +10,7 @@ import { queryMessage } from '../wire/message.ts'
 const giveUpMs = 30_000
 const retryMs = 2000
 const maxSeen = 2
+const helpUrl = 'https://coredns.io/plugins/loop#troubleshooting'
 
 export const loop: Plugin = {
   name: 'loop',
@@ -30,13 +32,12 @@ function createInstance(block: BlockFacts, host: Host): Instance {
   return {
     serve: (next) => (query) => {
       if (over || query.question.type !== TYPE.HINFO || query.name !== probe) return next(query)
-      if (++seen > maxSeen) {
-        const { remote } = query
-        host.fatal(
-          `plugin/loop: Loop (${remote.address}:${remote.port} -> :${block.port}) detected for zone "${zone}", see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO ${probe}"`,
-        )
-      }
-      return next(query)
+      if (++seen <= maxSeen) return next(query)
+      const { address, port } = query.remote
+      const where = `(${address}:${port} -> :${block.port}) detected for zone "${zone}"`
+      host.fatal(`plugin/loop: Loop ${where}, see ${helpUrl}. Query: "HINFO ${probe}"`)
+      // Not passed on once more: where the process is not ended, the loop is.
+      return failure('loop', 'loop detected')
     },
     listening() {
       host.clock.after(giveUpMs, finish)
