@@ -1,7 +1,7 @@
-// Server-side apply: live object + applied configuration + who owns what -> the new object, or why not.
+// Server-side apply: the live object, what is applied and who owns what give the new object, or a refusal.
 import { formatTime } from '../../lib/clock.ts'
 import type { KubeObject } from '../machinery/resource.ts'
-import type { StatusError } from '../machinery/status.ts'
+import { badRequestError, type StatusError } from '../machinery/status.ts'
 import { isObject, type JsonObject, jsonEqual, put } from './atom.ts'
 import { checkTyped } from './check-typed.ts'
 import {
@@ -24,7 +24,6 @@ import {
 import { merge } from './merge.ts'
 import {
   apiVersionOfTracking,
-  badRequestError,
   type Conflict,
   conflictsError,
   plainError,
@@ -48,7 +47,7 @@ const beforeFirstApply = 'before-first-apply'
 /** kubectl's own name: ownership moves over from its client-side annotation. */
 const kubectl = 'kubectl'
 
-/** `live` undefined: the object is created. `applied` is what the client sent, only decoded from its text. */
+/** `live` undefined: the object is created. `applied` is what the client sent, parsed and no more. */
 export function apply(
   live: KubeObject | undefined,
   applied: JsonObject,
@@ -64,7 +63,9 @@ export function apply(
   }
   const before = live === undefined ? tracking.empty : withoutManaged(live as unknown as JsonObject)
   const managed =
-    decoded.size > 0 ? decoded : update(tracking.empty, before, decoded, tracking, beforeFirstApply)
+    decoded.size > 0
+      ? decoded
+      : update(tracking.empty, before, decoded, { ...tracking, manager: beforeFirstApply })
   let outcome = mergeAndShift(before, applied, managed, options)
   if (tracking.manager === kubectl && outcome.conflicts.length > 0) {
     const allowed = allowedByLastApplied(before, tracking)
@@ -94,8 +95,8 @@ function checkApplied(applied: JsonObject, tracking: Tracking): StatusError | un
   }
   const error = checkTyped(applied, tracking.atom)
   if (error === undefined) return undefined
-  const text2 = (value: unknown) => (typeof value === 'string' ? value : '')
-  const name = `${text2(metadata.namespace)}/${text2(metadata.name)}`
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
+  const name = `${textOf(metadata.namespace)}/${textOf(metadata.name)}`
   const type = `${text.includes('/') ? text : `/${text}`}, Kind=${tracking.kind}`
   return plainError(`failed to create typed patch object (${name}; ${type}): ${error}`)
 }

@@ -1,5 +1,6 @@
-// How the fields of a type are owned: the shape that drives the walks of this folder. One is made of
-// the schema table for built-in kinds (table-atoms.ts), others of a CRD's structural schema.
+// How the fields of a type are owned: the shape that drives the walks of this folder. Made of the
+// schema table for built-in kinds (table-atoms.ts), of structural schemas for custom ones
+// (schema-atoms.ts).
 
 export type Atom = ScalarAtom | ListAtom | MapAtom | AnyAtom
 

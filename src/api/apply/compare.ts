@@ -18,6 +18,12 @@ export interface Comparison {
   readonly removed: FieldSet
 }
 
+interface Pair {
+  readonly before: unknown
+  readonly after: unknown
+  readonly atom: Atom
+}
+
 interface Walk {
   readonly added: OpenSet
   readonly modified: OpenSet
@@ -40,7 +46,7 @@ function visit(walk: Walk, before: unknown, after: unknown, atom: Atom): boolean
   const one = settle(atom, before ?? after)
   const other = settle(atom, after ?? before)
   if (one.kind !== other.kind) {
-    // A value of free form became one of another kind: the field itself changed, and what is new in it.
+    // A value of free form became one of another kind: the field changed, and all in it is new.
     insert(walk.modified, walk.path)
     return descend(walk, undefined, after, other)
   }
@@ -84,15 +90,16 @@ function isBare(object: JsonObject | undefined): boolean {
   return true
 }
 
-function visitFields(walk: Walk, before: JsonObject, after: JsonObject, atom: MapAtom): boolean {
+function visitFields(walk: Walk, before: JsonObject, after: JsonObject, map: MapAtom): boolean {
   for (const name in before) {
-    if (!step(walk, `f:${name}`, before[name], own(after, name), atomOfField(atom, name))) {
-      return false
-    }
+    const atom = atomOfField(map, name)
+    const pair = { before: before[name], after: own(after, name), atom }
+    if (!step(walk, `f:${name}`, pair)) return false
   }
   for (const name in after) {
     if (own(before, name) !== undefined) continue
-    if (!step(walk, `f:${name}`, undefined, after[name], atomOfField(atom, name))) return false
+    const pair = { before: undefined, after: after[name], atom: atomOfField(map, name) }
+    if (!step(walk, `f:${name}`, pair)) return false
   }
   return true
 }
@@ -100,7 +107,7 @@ function visitFields(walk: Walk, before: JsonObject, after: JsonObject, atom: Ma
 const own = (object: JsonObject, name: string): unknown =>
   Object.hasOwn(object, name) ? object[name] : undefined
 
-function step(walk: Walk, element: string, before: unknown, after: unknown, atom: Atom): boolean {
+function step(walk: Walk, element: string, { before, after, atom }: Pair): boolean {
   walk.path.push(element)
   const ok = visit(walk, before, after, atom)
   walk.path.pop()
@@ -111,40 +118,47 @@ function visitItems(
   walk: Walk,
   before: readonly unknown[],
   after: readonly unknown[],
-  atom: ListAtom,
+  list: ListAtom,
 ): boolean {
-  const one = groupItems(before, atom)
-  const other = groupItems(after, atom)
+  const one = groupItems(before, list)
+  const other = groupItems(after, list)
   if (one === undefined || other === undefined) return false
+  const atom = list.element
   for (const [element, items] of one) {
-    if (!visitItem(walk, element, items, other.get(element) ?? [], atom)) return false
+    const match = other.get(element) ?? []
+    if (!visitItem(walk, element, { before: items, after: match, atom })) return false
   }
   for (const [element, items] of other) {
-    if (!one.has(element) && !visitItem(walk, element, [], items, atom)) return false
+    if (one.has(element)) continue
+    if (!visitItem(walk, element, { before: [], after: items, atom })) return false
   }
   return true
 }
 
+interface Groups {
+  readonly before: readonly unknown[]
+  readonly after: readonly unknown[]
+  readonly atom: Atom
+}
+
 /** Old objects may hold an item twice; such items are compared as one lump. */
-function visitItem(
-  walk: Walk,
-  element: string,
-  before: readonly unknown[],
-  after: readonly unknown[],
-  atom: ListAtom,
-): boolean {
+function visitItem(walk: Walk, element: string, { before, after, atom }: Groups): boolean {
   if (before.length <= 1 && after.length <= 1) {
-    return step(walk, element, before[0], after[0], atom.element)
+    return step(walk, element, { before: before[0], after: after[0], atom })
   }
   const path = [...walk.path, element]
   if (before.length >= 2 && after.length >= 2) {
     if (!jsonEqual(before, after)) insert(walk.modified, path)
     return true
   }
-  const [single, changed] = before.length >= 2 ? [after, walk.removed] : [before, walk.added]
-  const [left, right] = before.length >= 2 ? [undefined, single[0]] : [single[0], undefined]
-  const ok = single.length === 0 || step(walk, element, left, right, atom.element)
-  insert(changed, path)
+  const wasTwice = before.length >= 2
+  const pair = {
+    before: wasTwice ? undefined : before[0],
+    after: wasTwice ? after[0] : undefined,
+    atom,
+  }
+  const ok = (wasTwice ? after : before).length === 0 || step(walk, element, pair)
+  insert(wasTwice ? walk.removed : walk.added, path)
   return ok
 }
 

@@ -12,7 +12,7 @@ const annotation = 'kubectl.kubernetes.io/last-applied-configuration'
 /** Of all annotations of an object together. */
 const maxAnnotationBytes = 256 * 1024
 
-/** Fields whose live value is still what the annotation says; undefined without a usable annotation. */
+/** Fields whose live value is still the annotation's; undefined without a usable annotation. */
 export function allowedByLastApplied(live: JsonObject, tracking: Tracking): FieldSet | undefined {
   const text = annotationsOf(live)?.[annotation]
   if (typeof text !== 'string' || text === '') return undefined

@@ -1,5 +1,5 @@
 // Who owns what after a change: the rules that apply and update share.
-import { badRequestError, StatusError, statusError } from '../machinery/status.ts'
+import { StatusError, statusError } from '../machinery/status.ts'
 import type { Atom, JsonObject } from './atom.ts'
 import { type Comparison, compare } from './compare.ts'
 import {
@@ -134,13 +134,9 @@ function compareAt(
   return compareWithout(version.convert(before), version.convert(after), { atom, reset })
 }
 
-export function selfOf(tracking: Tracking, operation: 'Apply' | 'Update', name?: string): string {
-  return managerKey({
-    name: name ?? tracking.manager,
-    operation,
-    apiVersion: apiVersionOfTracking(tracking),
-    subresource: tracking.subresource,
-  })
+export function selfOf(tracking: Tracking, operation: 'Apply' | 'Update'): string {
+  const { manager: name, subresource } = tracking
+  return managerKey({ name, operation, apiVersion: apiVersionOfTracking(tracking), subresource })
 }
 
 /** 409, naming each field and whose it is. */
@@ -178,8 +174,6 @@ function showManager(manager: Manager): string {
   const version = manager.operation === 'Update' ? ` using ${manager.apiVersion}` : ''
   return `${name}${sub}${version}`
 }
-
-export { badRequestError }
 
 /** 500 without a reason, as upstream answers an error it did not foresee. */
 export const plainError = (message: string): StatusError =>

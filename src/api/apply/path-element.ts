@@ -47,9 +47,9 @@ export function itemElement(list: ListAtom, item: unknown): string | { readonly 
   }
   if (fields.length === 0) {
     const keys = list.keys.map((key) => JSON.stringify(key)).join(' ')
-    return {
-      error: `associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`,
-    }
+    const what = `an element that omits all key fields [${keys}]`
+    const why = "(and doesn't have default values for any key fields)"
+    return { error: `associative list with keys has ${what} ${why}` }
   }
   if (fields.length > 1) fields.sort(([one], [other]) => (one < other ? -1 : 1))
   return keyText(fields)

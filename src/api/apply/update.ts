@@ -31,15 +31,14 @@ export function trackUpdate(
   return encodeManaged(capUpdateManagers(updated))
 }
 
-/** Ownership after a change by `manager` (default: the request's). Cannot fail: at worst it stays. */
+/** Ownership after a change by the tracking's manager. Cannot fail: at worst it stays as it is. */
 export function update(
   before: JsonObject,
   after: JsonObject,
   managed: Managed,
   tracking: Tracking,
-  manager = tracking.manager,
 ): Managed {
-  const key = selfOf(tracking, 'Update', manager)
+  const key = selfOf(tracking, 'Update')
   const shifted = shift(before, after, managed, { self: key, tracking })
   if (shifted === undefined) return managed
   const { added, modified, removed } = shifted.comparison
@@ -55,7 +54,7 @@ export function update(
     return result
   }
   result.set(key, {
-    name: manager,
+    name: tracking.manager,
     operation: 'Update',
     apiVersion: apiVersionOfTracking(tracking),
     subresource: tracking.subresource,

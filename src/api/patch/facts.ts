@@ -1,5 +1,5 @@
 // The facts of the schema table that patches and field ownership need, by struct.
-import { tableJson } from '../schema/table.gen.ts'
+import { type Field, hasStruct, structOf, type Type } from '../schema/schema.ts'
 
 export interface FieldFacts {
   readonly name: string
@@ -23,57 +23,48 @@ export interface StructFacts {
   readonly structType: string
 }
 
-interface RawField {
-  n: string
-  t: string
-  omit?: 1
-  omitzero?: 1
-  ptr?: 1
-  inline?: 1
-  noJson?: 1
-  ps?: string
-  pk?: string
-  lt?: string
-  lk?: string[]
-  mt?: string
-  st?: string
-  oasDef?: unknown
-}
-
-let raw: Readonly<Record<string, { fields: RawField[]; st?: string }>> | undefined
 const known = new Map<string, StructFacts | undefined>()
 
-/** undefined for what is no struct of the table: scalars, and the special types (Quantity, JSON, …). */
+/** undefined for what is no struct: scalars, and the special types (Quantity, JSON, …). */
 export function factsOf(struct: string): StructFacts | undefined {
   if (known.has(struct)) return known.get(struct)
-  raw ??= (JSON.parse(tableJson) as { types: NonNullable<typeof raw> }).types
-  const found = raw[struct]
-  const facts = found && {
-    fields: new Map(spread(struct).map((field) => [field.name, field])),
-    structType: found.st ?? '',
-  }
+  const facts = hasStruct(struct) ? readStruct(struct) : undefined
   known.set(struct, facts)
   return facts
 }
 
-function spread(struct: string): FieldFacts[] {
-  const fields: FieldFacts[] = []
-  for (const field of raw?.[struct]?.fields ?? []) {
-    if (field.inline) fields.push(...spread(field.t))
-    else if (!field.noJson) fields.push(read(field))
+function readStruct(id: string): StructFacts {
+  const { members, structType } = structOf(id)
+  return {
+    fields: new Map(members.map((field) => [field.name, readField(field)])),
+    structType: structType ?? '',
   }
-  return fields
 }
 
-const read = (field: RawField): FieldFacts => ({
-  name: field.n,
-  type: field.t,
-  always: !field.omit && !field.omitzero,
-  pointer: field.ptr === 1,
-  patchStrategies: field.ps === undefined ? [] : field.ps.split(','),
-  patchMergeKey: field.pk ?? '',
-  listType: field.lt ?? '',
-  listMapKeys: field.lk ?? [],
-  mapType: field.mt ?? field.st ?? '',
-  default: field.oasDef,
+const readField = ({ name, type, pointer, omitEmpty, omitZero, facts }: Field): FieldFacts => ({
+  name,
+  type: textOf(type),
+  always: !omitEmpty && !omitZero,
+  pointer,
+  patchStrategies: facts.ps === undefined ? [] : facts.ps.split(','),
+  patchMergeKey: facts.pk ?? '',
+  listType: facts.lt ?? '',
+  listMapKeys: facts.lk ?? [],
+  mapType: facts.mt ?? facts.st ?? '',
+  default: facts.oasDef,
 })
+
+function textOf(type: Type): string {
+  switch (type.kind) {
+    case 'list':
+      return `[]${textOf(type.items)}`
+    case 'map':
+      return `map[string]${textOf(type.values)}`
+    case 'struct':
+      return type.struct
+    case 'special':
+      return type.name
+    default:
+      return type.kind
+  }
+}

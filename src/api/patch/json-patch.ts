@@ -19,7 +19,8 @@ export function applyJsonPatch(document: JsonObject, patch: unknown): Patched {
   const operations = readOperations(patch)
   if (typeof operations === 'string') return undecodable(operations)
   if (operations.length > maxOperations) {
-    const message = `The allowed maximum operations in a JSON patch is ${maxOperations}, got ${operations.length}`
+    const rule = `The allowed maximum operations in a JSON patch is ${maxOperations}`
+    const message = `${rule}, got ${operations.length}`
     return refused(statusError('RequestEntityTooLarge', message))
   }
   let root: unknown = structuredClone(document)
@@ -41,7 +42,8 @@ function readOperations(patch: unknown): readonly Operation[] | string {
     const { op, path, from, value } = item ?? {}
     for (const [name, text] of Object.entries({ op, path, from })) {
       if (text !== undefined && text !== null && typeof text !== 'string') {
-        return `json: cannot unmarshal ${jsonTypeName(text)} into Go struct field jsonPatchOp.${name} of type string`
+        const what = `cannot unmarshal ${jsonTypeName(text)}`
+        return `json: ${what} into Go struct field jsonPatchOp.${name} of type string`
       }
     }
     operations.push({

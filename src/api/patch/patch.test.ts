@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyJsonPatch, maxOperations } from './json-patch.ts'
 import { applyMergePatch } from './merge-patch.ts'
+import { restoreError } from './restore.ts'
 import { applyStrategicPatch } from './strategic.ts'
 
 type Op = Record<string, unknown>
@@ -165,4 +166,17 @@ describe('applyStrategicPatch()', () => {
     ],
   ]
   it.each(cases)('%s', (_, spec, patch, want) => checkStrategic(spec, patch, want))
+})
+
+describe('restoreError()', () => {
+  const spec = (value: unknown) => restoreError({ spec: value }, 'core.v1.Pod')
+  it.each([
+    [{ containers: { a: 1 } }, 'cannot restore slice from map'],
+    [{ nodeSelector: 'x' }, 'cannot restore map from string'],
+    [[], 'cannot restore struct from: slice'],
+    [{ nodeName: 1 }, 'cannot convert int64 to string'],
+    [{ priority: 'x' }, 'unrecognized type: int32'],
+    [{ hostNetwork: 'x' }, 'unrecognized type: bool'],
+    [{ nodeName: null, containers: [{ name: 'a' }] }, undefined],
+  ])('%j: %s', (value, want) => expect(spec(value)).toBe(want))
 })

@@ -38,7 +38,7 @@ export function identityOf(item: unknown, mergeKey: string): unknown {
   return map[mergeKey]
 }
 
-/** Items named by `order` come in that order; the others keep live's order among them as well as can be. */
+/** Items named by `order` come in that order; the others keep live's order among them. */
 export function orderItems(
   merged: readonly unknown[],
   order: readonly unknown[],
@@ -97,7 +97,12 @@ export function checkAgainstOrder(
   if (atPatch < kept.length) {
     throw new StrategicError(
       'unforeseen',
-      `The order in patch list:\n${formatGo(patch)}\n doesn't match $setElementOrder list:\n${formatGo(order)}\n`,
+      [
+        'The order in patch list:',
+        formatGo(patch),
+        " doesn't match $setElementOrder list:",
+        `${formatGo(order)}\n`,
+      ].join('\n'),
     )
   }
 }

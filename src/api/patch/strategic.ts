@@ -20,7 +20,7 @@ import {
 const orderPrefix = '$setElementOrder'
 const deletePrefix = '$deleteFromPrimitiveList'
 
-/** `patch` is the decoded body, `struct` the kind's name in the schema table. Neither operand is changed. */
+/** `patch` is the decoded body, `struct` the kind's name in the schema table. Nothing is changed. */
 export function applyStrategicPatch(document: JsonObject, patch: unknown, struct: string): Patched {
   if (!isObject(patch)) {
     if (patch === null) return patched(document)
@@ -51,8 +51,8 @@ function metaOf(type: string, key: string): Meta {
   }
   const field: FieldFacts | undefined = factsOf(type)?.fields.get(key)
   if (field === undefined) {
-    const message = `unable to find api field in struct ${goName(type)} for the json field ${JSON.stringify(key)}`
-    throw new StrategicError('unforeseen', message)
+    const where = `struct ${goName(type)} for the json field ${JSON.stringify(key)}`
+    throw new StrategicError('unforeseen', `unable to find api field in ${where}`)
   }
   const strategy = field.patchStrategies.find((name) => name !== 'retainKeys') ?? ''
   return { type: field.type, strategy, mergeKey: field.patchMergeKey }
