@@ -137,6 +137,8 @@ function listMember({ name, omitEmpty }: Field, convert: Convert): Member {
 function zeroOf(type: Type): unknown {
   switch (type.kind) {
     case 'string':
+    // No bytes at all are no different from none once they have been stored.
+    case 'bytes':
       return ''
     case 'bool':
       return false
