@@ -1,0 +1,313 @@
+// The API server, put together: store, cache, stages, handlers, and the port that serves them.
+import type { Server as NetServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { prioritylevelconfigurations, flowschemas } from '../api/resources.gen.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Component } from '../lib/component.ts'
+import { parseCidr } from '../lib/ip.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import type { Store } from '../store/store.ts'
+import type { AdmissionContext } from './admission/request.ts'
+import { authenticationStage, createAuthenticator } from './authentication.ts'
+import { authorizationStage } from './authorization.ts'
+import { writeBootstrapObjects } from './bootstrap.ts'
+import { Cache } from './cache.ts'
+import { createClaimBook } from './claims.ts'
+import type { ApiserverConfig } from './config.ts'
+import { defaultNodePortRange } from './config.ts'
+import { createDocuments } from './documents.ts'
+import type { HealthCheck } from './health.ts'
+import { impersonationStage } from './impersonation.ts'
+import { reconcileKubernetesService } from './kubernetes-service.ts'
+import { openListener } from './listener.ts'
+import type { Listener } from './listener.ts'
+import { createPipeline } from './pipeline.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Authorizer } from './rbac/attributes.ts'
+import { allow } from './rbac/attributes.ts'
+import { authorizeMasters, createRbac, firstOf } from './rbac/authorizer.ts'
+import { nodeRules } from './rbac/bootstrap.ts'
+import { createNodeAuthorizer } from './rbac/node-authorizer.ts'
+import { createReaders, nodeSource, rbacSource } from './readers.ts'
+import { handleObjects } from './registry.ts'
+import type { RegistryDeps } from './registry.ts'
+import { routerStage } from './router.ts'
+import { createTokenIssuer } from './service-account-tokens.ts'
+import type { Serving } from './serving.ts'
+import { createServing } from './serving.ts'
+import { createSpecials } from './specials.ts'
+import { localTransport } from './transport.ts'
+import type { LocalTransport } from './transport.ts'
+
+export interface ApiserverDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** How kubelets are reached; a plain TCP connection unless said otherwise. */
+  readonly dial?: (host: string, port: number) => Promise<Duplex>
+}
+
+export interface Apiserver extends Component {
+  readonly address: string
+  readonly port: number
+  /** Serves the connections of a listener that another process opened. */
+  adopt(server: NetServer): void
+  /** The API in this process as one user, without a socket. */
+  transportFor(user: {
+    readonly name: string
+    readonly uid?: string
+    readonly groups?: readonly string[]
+    readonly extra?: Readonly<Record<string, readonly string[]>>
+  }): LocalTransport
+}
+
+/** Requests that still answer at stop() get so long. */
+const stopGraceMs = 2000
+const kubernetesServiceEveryMs = 10_000
+const compactEveryMs = 300_000
+
+/** Resolves when the port is open, the caches are full and the cluster's first objects exist. */
+export async function startApiserver(
+  config: ApiserverConfig,
+  deps: ApiserverDeps,
+): Promise<Apiserver> {
+  const core = createCore(config, deps)
+  let storeWell = true
+  await core.cache.start((error) => {
+    storeWell = false
+    deps.log.error('store ended its watch', { error })
+  })
+  const state = {
+    get storeWell() {
+      return storeWell
+    },
+    stopping: false,
+  }
+  const pipeline = createRequestPipeline(config, deps, { core, state })
+  await writeBootstrapObjects({ config, deps: core.registry, served: core.serving.all() })
+  const listener = await openListener(config, pipeline).catch((error: unknown) => {
+    core.cache.stop()
+    throw error
+  })
+  core.address = () => `${listener.address}:${listener.port}`
+  await reconcileKubernetesService(core.registry, config, listener.port)
+  const stopLoops = startLoops(config, deps, { core, port: listener.port })
+  return assemble({ deps, core, pipeline, listener, state, stopLoops })
+}
+
+interface Core {
+  readonly cache: Cache
+  readonly serving: Serving
+  readonly registry: RegistryDeps
+  readonly authorize: Authorizer
+  readonly rbac: ReturnType<typeof createRbac>
+  address: () => string
+}
+
+function createCore(config: ApiserverConfig, deps: ApiserverDeps): Core {
+  const { store, clock, random } = deps
+  const cache = new Cache(store)
+  const serving = createServing(cache)
+  const servedOf: Serving['stored'] = (resource) => serving.stored(resource)
+  const roles = rbacSource(servedOf)
+  const rbac = createRbac(roles)
+  const authorize = createAuthorizer(config, serving, rbac)
+  const nodePortRange = config.serviceNodePortRange ?? defaultNodePortRange
+  const admission: AdmissionContext = {
+    reader: createReaders(servedOf),
+    authorize,
+    rbac,
+    roles,
+    clock,
+    random,
+  }
+  const registry: RegistryDeps = {
+    store,
+    cache,
+    clock,
+    random,
+    admission,
+    servedOf,
+    claims: createClaimBook(cache, { nodePortRange, random }),
+    facts: {
+      nodePortRange,
+      serviceFamilies: config.serviceClusterIPRange.map((range) => familyOf(range)),
+    },
+  }
+  return { cache, serving, registry, authorize, rbac, address: () => '' }
+}
+
+function familyOf(range: string): 'IPv4' | 'IPv6' {
+  const cidr = parseCidr(range)
+  if (!cidr) throw new Error(`cannot use service range "${range}": it is not a CIDR`)
+  return cidr.family
+}
+
+function createAuthorizer(
+  config: ApiserverConfig,
+  serving: Serving,
+  rbac: ReturnType<typeof createRbac>,
+): Authorizer {
+  const modes = config.authorizationMode ?? ['Node', 'RBAC']
+  const authorizers: Authorizer[] = [authorizeMasters]
+  for (const mode of modes) {
+    if (mode === 'Node') {
+      authorizers.push(
+        createNodeAuthorizer(
+          nodeSource((one) => serving.stored(one)),
+          nodeRules(),
+        ),
+      )
+    } else if (mode === 'RBAC') authorizers.push(rbac.authorize)
+    else authorizers.push(() => allow(''))
+  }
+  return firstOf(authorizers)
+}
+
+interface State {
+  readonly storeWell: boolean
+  stopping: boolean
+}
+
+function createRequestPipeline(
+  config: ApiserverConfig,
+  deps: ApiserverDeps,
+  { core, state }: { readonly core: Core; readonly state: State },
+): Pipeline {
+  const { clock, random, log } = deps
+  const reader = core.registry.admission.reader
+  const tokens = createTokenIssuer(config, {
+    clock,
+    random,
+    reader: (plural) => reader(core.serving.stored({ group: '', plural }).resource),
+  })
+  const authenticator = createAuthenticator(config, tokens)
+  const specials = createSpecials({ ...core, config, tokens, authenticator, log, dial: deps.dial })
+  const documents = createDocuments(
+    core.serving.all().map(({ resource }) => resource),
+    { gitVersion: config.gitVersion ?? 'v1.36.2+signpost', serverAddress: () => core.address() },
+  )
+  const router = routerStage({
+    find: (group, version, plural) => core.serving.find(group, version, plural),
+    documents,
+    checks: healthChecks(state),
+    paths: specials.paths,
+    special: specials.find,
+    objects: (request) => handleObjects(core.registry, request),
+  })
+  return createPipeline({
+    stages: [
+      authenticationStage(authenticator),
+      impersonationStage(core.authorize),
+      authorizationStage(core.authorize),
+      router,
+    ],
+    random,
+    log,
+    commonHeaders: flowControlHeaders(core.serving),
+  })
+}
+
+/** Clients warn when these are missing; they name the defaults that are stored. */
+function flowControlHeaders(serving: Serving): () => Record<string, string> {
+  const uidOf = (name: string, resource: typeof flowschemas | typeof prioritylevelconfigurations) =>
+    serving.stored(resource).cache.get(name)?.object.metadata.uid ?? ''
+  let headers: Record<string, string> | undefined
+  return () => {
+    if (headers) return headers
+    const found = {
+      'x-kubernetes-pf-flowschema-uid': uidOf('global-default', flowschemas),
+      'x-kubernetes-pf-prioritylevel-uid': uidOf('global-default', prioritylevelconfigurations),
+    }
+    if (found['x-kubernetes-pf-flowschema-uid'] !== '') headers = found
+    return found
+  }
+}
+
+function healthChecks(state: State): HealthCheck[] {
+  const always = (name: string): HealthCheck => ({ name, check: () => true })
+  return [
+    always('ping'),
+    always('log'),
+    { name: 'etcd', check: () => state.storeWell },
+    { name: 'etcd-readiness', check: () => state.storeWell, readyOnly: true },
+    { name: 'informer-sync', check: () => true, readyOnly: true },
+    always('poststarthook/start-service-ip-repair-controllers'),
+    always('poststarthook/bootstrap-controller'),
+    always('poststarthook/rbac/bootstrap-roles'),
+    always('poststarthook/apiservice-registration-controller'),
+    always('autoregister-completion'),
+    { name: 'shutdown', check: () => !state.stopping, readyOnly: true },
+  ]
+}
+
+/** What is done again and again; returns how to end it. */
+function startLoops(
+  config: ApiserverConfig,
+  deps: ApiserverDeps,
+  { core, port }: { readonly core: Core; readonly port: number },
+): () => void {
+  const ended = new AbortController()
+  const every = (periodMs: number, run: () => Promise<void>) => {
+    const next = (): void => {
+      if (ended.signal.aborted) return
+      const timer = deps.clock.after(periodMs, () => {
+        run()
+          .catch((error: unknown) => {
+            if (!ended.signal.aborted) deps.log.warn('periodic work failed', { error })
+          })
+          .finally(next)
+      })
+      ended.signal.addEventListener('abort', () => timer.cancel(), { once: true })
+    }
+    next()
+  }
+  every(kubernetesServiceEveryMs, () => reconcileKubernetesService(core.registry, config, port))
+  let before = core.cache.revision
+  every(compactEveryMs, async () => {
+    const to = before
+    before = core.cache.revision
+    await deps.store.compact(to)
+    core.cache.trim(to)
+  })
+  return () => ended.abort()
+}
+
+interface Parts {
+  readonly deps: ApiserverDeps
+  readonly core: Core
+  readonly pipeline: Pipeline
+  readonly listener: Listener
+  readonly state: State
+  readonly stopLoops: () => void
+}
+
+function assemble({ core, pipeline, listener, state, stopLoops }: Parts): Apiserver {
+  let stopped: Promise<void> | undefined
+  const stop = async () => {
+    state.stopping = true
+    stopLoops()
+    const closing = listener.close(stopGraceMs)
+    core.cache.stop()
+    await closing
+  }
+  return {
+    name: 'kube-apiserver',
+    address: listener.address,
+    port: listener.port,
+    ready: () => Promise.resolve(),
+    adopt: (server) => listener.adopt(server),
+    transportFor: ({ name, uid = '', groups = [], extra = {} }) => {
+      const all = groups.includes('system:authenticated')
+        ? groups
+        : [...groups, 'system:authenticated']
+      return localTransport(pipeline, { name, uid, groups: all, extra })
+    },
+    stop: () => {
+      stopped ??= stop()
+      return stopped
+    },
+  }
+}

@@ -1,0 +1,55 @@
+// Handlers of subresources and of resources that are not stored, by name.
+import type { Duplex } from 'node:stream'
+import type { Logger } from '../lib/log.ts'
+import type { Authenticator } from './authentication.ts'
+import type { Cache } from './cache.ts'
+import type { ApiserverConfig } from './config.ts'
+import type { Authorizer } from './rbac/attributes.ts'
+import type { Rbac } from './rbac/authorizer.ts'
+import type { RegistryDeps } from './registry.ts'
+import type { RouterDeps, SpecialHandler } from './router.ts'
+import type { TokenIssuer } from './service-account-tokens.ts'
+import type { Serving } from './serving.ts'
+import type { Served } from './served.ts'
+import { keyPaths, tokenHandler } from './subresources/token.ts'
+import { reviewHandlers } from './reviews.ts'
+import { strategyHandler } from './subresources/strategy.ts'
+import { scaleHandler } from './subresources/scale.ts'
+
+export interface SpecialsDeps {
+  readonly cache: Cache
+  readonly serving: Serving
+  readonly registry: RegistryDeps
+  readonly authorize: Authorizer
+  readonly rbac: Rbac
+  readonly config: ApiserverConfig
+  readonly tokens: TokenIssuer
+  readonly authenticator: Authenticator
+  readonly log: Logger
+  readonly dial: ((host: string, port: number) => Promise<Duplex>) | undefined
+}
+
+export interface Specials {
+  find(served: Served, subresource: string): SpecialHandler | undefined
+  readonly paths: RouterDeps['paths']
+}
+
+export function createSpecials(deps: SpecialsDeps): Specials {
+  const named: Readonly<Record<string, SpecialHandler>> = {
+    ...reviewHandlers(deps),
+    ' serviceaccounts/token': tokenHandler(deps),
+  }
+  return {
+    find: ({ resource, kind }, subresource) => {
+      const plural = subresource === '' ? resource.plural : `${resource.plural}/${subresource}`
+      const own = named[`${resource.group} ${plural}`]
+      if (own || subresource === '') return own
+      if (subresource === 'scale' && kind.scale) return scaleHandler(deps.registry)
+      if (subresource === 'status' || kind.subresources?.[subresource]) {
+        return strategyHandler(deps.registry)
+      }
+      return undefined
+    },
+    paths: keyPaths(deps),
+  }
+}

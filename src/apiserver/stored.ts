@@ -1,0 +1,34 @@
+// An object as the bytes in the store: JSON in Go's order of fields, without its resourceVersion.
+// Nothing of the user's choosing but names stands before the uid (see cache-entry.ts).
+import type { KubeObject, Resource } from '../api/machinery/resource.ts'
+import { encode } from '../api/schema/encode.ts'
+import type { Served } from './served.ts'
+
+export function storedBytes(served: Served, object: KubeObject): Buffer {
+  const { resource, apiVersion } = served.stored
+  const { resourceVersion: _, ...metadata } = object.metadata
+  const typed = { ...object, kind: resource.kind, apiVersion, metadata }
+  if (!served.custom) return Buffer.from(encode(resource.struct, typed, { nullLists: true }))
+  return Buffer.from(customText(typed))
+}
+
+const metadataOrder = ['name', 'generateName', 'namespace', 'uid'] as const
+
+/** Custom resources have no struct: their fields stay in the order they came in. */
+function customText(object: KubeObject): string {
+  const { apiVersion, kind, metadata, ...rest } = object
+  const ordered: Record<string, unknown> = {}
+  for (const key of metadataOrder) if (metadata[key] !== undefined) ordered[key] = metadata[key]
+  Object.assign(ordered, metadata)
+  return JSON.stringify({ kind, apiVersion, metadata: ordered, ...rest })
+}
+
+/** "/registry/core/pods/" */
+export function storagePrefix(resource: Pick<Resource, 'group' | 'plural'>): string {
+  return `/registry/${resource.group === '' ? 'core' : resource.group}/${resource.plural}/`
+}
+
+/** "namespace/name", or "name". */
+export function objectKey(namespace: string, name: string): string {
+  return namespace === '' ? name : `${namespace}/${name}`
+}

@@ -1,0 +1,274 @@
+// Watches: the initial state if asked for, then every change, in the watcher's encoding. A frame is
+// made once for a change and an encoding, however many watch.
+import type { KubeObject } from '../api/machinery/resource.ts'
+import { statusError } from '../api/machinery/status.ts'
+import { encode } from '../api/schema/encode.ts'
+import { encodeWatchFrame } from '../api/schema/protobuf.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Random } from '../lib/random.ts'
+import type { Cache, CacheEvent, CacheListener } from './cache.ts'
+import type { CacheEntry } from './cache-entry.ts'
+import type { Sink } from './call.ts'
+import type { EncodeOptions } from './encode.ts'
+import { encodeCached, encodeTyped, partialOf } from './encode.ts'
+import type { Filter, ListQuery } from './list-options.ts'
+import { plainJson } from './negotiate.ts'
+import type { Served } from './served.ts'
+import { tableOf } from './tables.ts'
+
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+
+/** A client that leaves this much unread is cut off; it then lists and watches anew. */
+const maxBufferedBytes = 4 * 1024 * 1024
+const chunkBytes = 64 * 1024
+const bookmarkEveryMs = 60_000
+/** A last bookmark before the server's own timeout, so that the next watch starts from it. */
+const bookmarkBeforeEndMs = 2000
+const minTimeoutMs = 1800_000
+
+export interface WatchRequest {
+  readonly served: Served
+  readonly namespace: string
+  readonly query: ListQuery
+  readonly filter: Filter
+  readonly encoding: EncodeOptions
+  /** Where to begin; undefined: with the state as it is now. */
+  readonly after: number | undefined
+}
+
+export interface WatchDeps {
+  readonly cache: Cache
+  readonly clock: Clock
+  readonly random: Random
+  /** Counts frames, for metrics. */
+  readonly onFrames?: (served: Served, count: number) => void
+}
+
+export class Watch implements CacheListener {
+  readonly #request: WatchRequest
+  readonly #deps: WatchDeps
+  readonly #sink: Sink
+  readonly #timers: Timer[] = []
+  #unlisten: () => void = () => {}
+  #pending: Uint8Array[] = []
+  #flushing = false
+  #sendingInitial = false
+  #ended = false
+  #firstTable = true
+
+  constructor(request: WatchRequest, deps: WatchDeps, sink: Sink) {
+    this.#request = request
+    this.#deps = deps
+    this.#sink = sink
+  }
+
+  /** The log must reach back to `after` (Cache.reachBack). */
+  start(): void {
+    const { served, namespace, filter, after, query } = this.#request
+    const scope =
+      filter.name !== undefined && (namespace !== '' || !served.resource.namespaced)
+        ? `${namespace === '' ? '' : `${namespace}/`}${filter.name}`
+        : namespace === ''
+          ? ''
+          : `${namespace}/`
+    this.#unlisten = served.cache.listen(scope, this)
+    this.#startTimers()
+    if (after === undefined) {
+      void this.#sendInitial(served.cache.list(namespace), this.#deps.cache.revision)
+      return
+    }
+    for (const change of served.cache.changesAfter(after) ?? []) {
+      if (change.entry.key.startsWith(namespace === '' ? '' : `${namespace}/`)) this.onEvent(change)
+    }
+    if (query.sendInitialEvents) this.#push(this.#bookmark(this.#deps.cache.revision, true))
+  }
+
+  onEvent(change: CacheEvent): void {
+    const { filter } = this.#request
+    const now = change.type === 'put' && filter.matches(change.entry)
+    const before = change.previous !== undefined && filter.matches(change.previous)
+    if (!now && !before) return
+    const type: EventType = now ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED'
+    // What leaves the selection is shown as it last was in it, at the revision it left.
+    const entry = now
+      ? change.entry
+      : change.type === 'delete'
+        ? change.entry
+        : change.previous!.at(change.revision)
+    const id = `${type};${this.#request.served.apiVersion};${this.#encodingId()}`
+    let frame = change.frames.get(id)
+    if (!frame) {
+      frame = this.#frame(type, entry)
+      if (!this.#firstTable) change.frames.set(id, frame)
+    }
+    this.#push(frame)
+  }
+
+  onEnd(): void {
+    this.#finish(() => this.#sink.end())
+  }
+
+  /** The client is gone. */
+  stop(): void {
+    this.#finish(() => {})
+  }
+
+  #encodingId(): string {
+    const { media, includeObject } = this.#request.encoding
+    return `${media.id};${media.as === 'table' ? includeObject : ''}`
+  }
+
+  async #sendInitial(entries: readonly CacheEntry[], revision: number): Promise<void> {
+    const { filter, query } = this.#request
+    this.#sendingInitial = true
+    let chunk: Uint8Array[] = []
+    let size = 0
+    for (const entry of entries) {
+      if (!filter.matches(entry)) continue
+      const frame = this.#frame('ADDED', entry)
+      chunk.push(frame)
+      size += frame.length
+      if (size < chunkBytes) continue
+      this.#write(chunk)
+      chunk = []
+      size = 0
+      await this.#sink.drained()
+      if (this.#ended) return
+    }
+    if (query.sendInitialEvents && query.allowWatchBookmarks) {
+      chunk.push(this.#bookmark(revision, true))
+    }
+    if (chunk.length > 0) this.#write(chunk)
+    this.#sendingInitial = false
+    if (this.#pending.length > 0) this.#scheduleFlush()
+  }
+
+  #push(frame: Uint8Array): void {
+    if (this.#ended) return
+    this.#pending.push(frame)
+    if (!this.#sendingInitial) this.#scheduleFlush()
+  }
+
+  /** All frames of one turn go out in one write. */
+  #scheduleFlush(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      if (this.#ended || this.#pending.length === 0) return
+      const frames = this.#pending
+      this.#pending = []
+      this.#write(frames)
+      if (this.#sink.buffered() > maxBufferedBytes) this.#finish(() => this.#sink.abort())
+    })
+  }
+
+  #write(frames: readonly Uint8Array[]): void {
+    this.#deps.onFrames?.(this.#request.served, frames.length)
+    this.#sink.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
+  }
+
+  #frame(type: EventType, entry: CacheEntry): Uint8Array {
+    const { served, encoding } = this.#request
+    const { media } = encoding
+    if (media.as === 'table') return this.#tableFrame(type, entry)
+    const single = media.as === 'metadataList' ? { ...media, as: 'metadata' as const } : media
+    const object = encodeCached(served, entry, single)
+    return frameOf(type, object, media.encoding === 'protobuf')
+  }
+
+  /** Only the first Table of a watch says what its columns are. */
+  #tableFrame(type: EventType, entry: CacheEntry): Uint8Array {
+    const { served, encoding } = this.#request
+    const nowMs = this.#deps.clock.now()
+    const table = tableOf(served, [entry], { ...encoding, nowMs })
+    const shown = this.#firstTable ? table : { ...table, columnDefinitions: null }
+    this.#firstTable = false
+    return frameOf(type, encodeTyped(shown, encoding.media), false)
+  }
+
+  #bookmark(revision: number, initialEnd: boolean): Uint8Array {
+    const { served, encoding } = this.#request
+    const { media } = encoding
+    const metadata: Record<string, unknown> = { resourceVersion: String(revision) }
+    if (initialEnd) metadata.annotations = { 'k8s.io/initial-events-end': 'true' }
+    const object = { metadata } as unknown as KubeObject
+    const protobuf = media.encoding === 'protobuf'
+    if (media.as === 'metadata' || media.as === 'metadataList') {
+      return frameOf('BOOKMARK', encodeTyped(partialOf(object, media), media), protobuf)
+    }
+    const typed = { kind: served.resource.kind, apiVersion: served.apiVersion, ...object }
+    if (media.as === 'table') {
+      const table = {
+        ...tableOf(served, [], encoding),
+        metadata: { resourceVersion: String(revision) },
+      }
+      return frameOf(
+        'BOOKMARK',
+        encodeTyped({ ...table, columnDefinitions: null } as object, media),
+        false,
+      )
+    }
+    if (served.custom) return frameOf('BOOKMARK', Buffer.from(JSON.stringify(typed)), false)
+    const bytes = protobuf
+      ? encodeTyped(typed, media)
+      : Buffer.from(encode(served.resource.struct, typed))
+    return frameOf('BOOKMARK', bytes, protobuf)
+  }
+
+  #startTimers(): void {
+    const { clock, random } = this.#deps
+    const { query } = this.#request
+    const timeoutMs =
+      query.timeoutSeconds !== undefined && query.timeoutSeconds > 0
+        ? query.timeoutSeconds * 1000
+        : minTimeoutMs * (1 + random.next())
+    this.#timers.push(clock.after(timeoutMs, () => this.#finish(() => this.#sink.end())))
+    if (!query.allowWatchBookmarks) return
+    const beat = () => {
+      const delay = bookmarkEveryMs * (0.75 + 0.5 * random.next())
+      this.#timers[1] = clock.after(delay, () => {
+        this.#sendBookmark()
+        beat()
+      })
+    }
+    beat()
+    if (timeoutMs <= bookmarkBeforeEndMs) return
+    const last = timeoutMs - bookmarkBeforeEndMs
+    this.#timers[2] = clock.after(last, () => this.#sendBookmark())
+  }
+
+  #sendBookmark(): void {
+    if (this.#ended || this.#sendingInitial) return
+    this.#push(this.#bookmark(this.#deps.cache.revision, false))
+  }
+
+  #finish(close: () => void): void {
+    if (this.#ended) return
+    if (this.#pending.length > 0 && !this.#sendingInitial) this.#write(this.#pending)
+    this.#pending = []
+    this.#ended = true
+    this.#unlisten()
+    for (const timer of this.#timers) timer?.cancel()
+    close()
+  }
+}
+
+const openings = new Map<EventType, Buffer>()
+const closing = Buffer.from('}\n')
+
+function frameOf(type: EventType, object: Uint8Array, protobuf: boolean): Uint8Array {
+  if (protobuf) return encodeWatchFrame(type, object)
+  let opening = openings.get(type)
+  if (!opening) openings.set(type, (opening = Buffer.from(`{"type":"${type}","object":`)))
+  return Buffer.concat([opening, object, closing])
+}
+
+/** What a watch from a forgotten revision gets instead of events. */
+export function expiredFrame(request: WatchRequest, oldest: number): Uint8Array {
+  const message = `too old resource version: ${request.after} (${oldest})`
+  const { status } = statusError('Expired', message)
+  const { media } = request.encoding
+  const protobuf = media.encoding === 'protobuf'
+  return frameOf('ERROR', encodeTyped(status, protobuf ? media : plainJson), protobuf)
+}
