@@ -7,7 +7,7 @@ import { decodeValue } from './decode.ts'
 import { diagnose } from './diagnose.ts'
 import { encode } from './encode.ts'
 import { documentOf } from './json-text.ts'
-import { decodeProtobuf, encodeProtobuf } from './protobuf.ts'
+import { decodeMessage, decodeProtobuf, encodeProtobuf } from './protobuf.ts'
 import { structOfKind } from './schema.ts'
 
 interface Pair {
@@ -114,5 +114,21 @@ test('what is decoded from JSON survives protobuf', () => {
       expect(encode(struct, back.value, options)).toBe(encode(struct, typed, options))
     }),
     { numRuns: 1000 },
+  )
+})
+
+test('messages nested too deeply are refused', () => {
+  // JSONSchemaProps.not is field 28; the length of each level is that of all inside it.
+  let message = Buffer.alloc(0)
+  for (let depth = 0; depth < 5000; depth++) {
+    const length: number[] = []
+    for (let rest = message.length; ; rest >>= 7) {
+      length.push(rest >= 0x80 ? (rest & 0x7f) | 0x80 : rest)
+      if (rest < 0x80) break
+    }
+    message = Buffer.concat([Buffer.from([0xe2, 0x01, ...length]), message])
+  }
+  expect(() => decodeMessage('apiextensions.v1.JSONSchemaProps', message)).toThrow(
+    'proto: exceeded max depth',
   )
 })

@@ -19,26 +19,39 @@ interface KnownField {
   readonly readPacked: ReadField | undefined
 }
 
-const compiled = new Map<string, ReadonlyMap<number, KnownField>>()
+/** By field number; unknown numbers are holes. */
+type Fields = readonly (KnownField | undefined)[]
 
-function fieldsOf(struct: string): ReadonlyMap<number, KnownField> {
+const compiled = new Map<string, Fields>()
+
+function fieldsOf(struct: string): Fields {
   let fields = compiled.get(struct)
   if (!fields) {
     const own = structOf(struct).fields.filter((field) => field.number !== undefined)
-    fields = new Map(own.map((field) => [field.number!, knownField(field)]))
+    fields = byNumber(own.map((field) => [field.number!, knownField(field)]))
     compiled.set(struct, fields)
   }
   return fields
 }
 
-function readMember(
-  reader: ProtobufReader,
-  fields: ReadonlyMap<number, KnownField>,
-  output: Bag,
-): void {
+function byNumber(entries: readonly (readonly [number, KnownField])[]): Fields {
+  const largest = Math.max(0, ...entries.map(([number]) => number))
+  const fields = Array.from({ length: largest + 1 }, (): KnownField | undefined => undefined)
+  for (const [number, field] of entries) fields[number] = field
+  return fields
+}
+
+/** Reads the message that begins here. */
+function readMessage(reader: ProtobufReader, fields: Fields, output: Bag): void {
+  const outer = reader.enter()
+  while (!reader.done) readMember(reader, fields, output)
+  reader.leave(outer)
+}
+
+function readMember(reader: ProtobufReader, fields: Fields, output: Bag): void {
   const tag = reader.varint()
   const wireType = tag & 7
-  const field = fields.get(Math.floor(tag / 8))
+  const field = fields[Math.floor(tag / 8)]
   if (!field) reader.skip(wireType)
   else if (wireType === field.wireType) field.read(reader, output)
   else if (wireType === wireTypes.bytes && field.readPacked) field.readPacked(reader, output)
@@ -49,11 +62,10 @@ function readMember(
 const goName = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1)}`
 
 function structReader(struct: string): (reader: ProtobufReader, output: Bag) => void {
-  let fields: ReadonlyMap<number, KnownField> | undefined
+  let fields: Fields | undefined
   return (reader, output) => {
     fields ??= fieldsOf(struct)
-    const known = fields
-    reader.message(() => readMember(reader, known, output))
+    readMessage(reader, fields, output)
   }
 }
 
@@ -86,7 +98,11 @@ function knownField(field: Field): KnownField {
     const readPacked: ReadField | undefined =
       wireType === wireTypes.bytes
         ? undefined
-        : (reader, output) => reader.message(() => read(reader, output))
+        : (reader, output) => {
+            const outer = reader.enter()
+            while (!reader.done) read(reader, output)
+            reader.leave(outer)
+          }
     return { name, wireType, read, readPacked }
   }
   const readValue = field.wrapped ? wrappedReader(type) : valueReader(type)
@@ -112,23 +128,23 @@ function listReader(name: string, items: Type): ReadField {
 
 function wrappedReader(type: Type): ReadValue {
   const read = listReader('items', type.kind === 'list' ? type.items : type)
-  const fields = new Map([[1, { name: 'items', wireType: 2, read, readPacked: undefined }]])
+  const fields = byNumber([[1, { name: 'items', wireType: 2, read, readPacked: undefined }]])
   return (reader) => {
     const output: Bag = { items: [] }
-    reader.message(() => readMember(reader, fields, output))
+    readMessage(reader, fields, output)
     return output.items
   }
 }
 
 function mapReader(name: string, values: Type): ReadField {
   const readValue = values.kind === 'list' ? wrappedReader(values) : valueReader(values)
-  const fields = new Map<number, KnownField>([
+  const fields = byNumber([
     [1, entryField('key', wireTypes.bytes, (reader) => reader.text())],
     [2, entryField('value', values.kind === 'list' ? 2 : wireTypeOf(values), readValue)],
   ])
   return (reader, output) => {
     const entry: Bag = { key: '', value: null }
-    reader.message(() => readMember(reader, fields, entry))
+    readMessage(reader, fields, entry)
     const map = (output[name] ??= {}) as Bag
     const key = entry.key as string
     if (key !== '__proto__') map[key] = entry.value
@@ -179,14 +195,16 @@ function valueReader(type: Type): ReadValue {
 /** Reads a small fixed message by its field numbers, whatever their order. */
 function parts(reader: ProtobufReader): Map<number, unknown> {
   const found = new Map<number, unknown>()
-  reader.message(() => {
+  const outer = reader.enter()
+  while (!reader.done) {
     const tag = reader.varint()
     const wireType = tag & 7
     const number = Math.floor(tag / 8)
     if (wireType === wireTypes.varint) found.set(number, reader.integer())
     else if (wireType === wireTypes.bytes) found.set(number, reader.bytes())
     else reader.skip(wireType)
-  })
+  }
+  reader.leave(outer)
   return found
 }
 
@@ -224,7 +242,8 @@ function readSchemaOr(items: Type): ReadValue {
   return (reader) => {
     let result: unknown
     const list: unknown[] = []
-    reader.message(() => {
+    const outer = reader.enter()
+    while (!reader.done) {
       const tag = reader.varint()
       if (tag === 0x0a) {
         const schema: Bag = {}
@@ -232,14 +251,16 @@ function readSchemaOr(items: Type): ReadValue {
         result = schema
       } else if (tag === 0x12) list.push(readItem(reader))
       else reader.skip(tag & 7)
-    })
+    }
+    reader.leave(outer)
     return result ?? list
   }
 }
 
 function readSchemaOrBool(reader: ProtobufReader): unknown {
   let result: unknown = false
-  reader.message(() => {
+  const outer = reader.enter()
+  while (!reader.done) {
     const tag = reader.varint()
     if (tag === 0x08) {
       const allows = reader.varint() !== 0
@@ -249,7 +270,8 @@ function readSchemaOrBool(reader: ProtobufReader): unknown {
       readSchema(reader, schema)
       result = schema
     } else reader.skip(tag & 7)
-  })
+  }
+  reader.leave(outer)
   return result
 }
 

@@ -10,6 +10,11 @@ export class ProtobufError extends Error {
 
 export const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 
+const shortText = 16
+
+/** Messages inside messages; recursion must end before the stack does. */
+const maxDepth = 1000
+
 /** Groups inside groups, the only recursion of skipping. */
 const maxGroupDepth = 64
 
@@ -17,6 +22,7 @@ export class ProtobufReader {
   readonly #bytes: Buffer
   #position: number
   #end: number
+  #depth = 0
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
@@ -75,6 +81,16 @@ export class ProtobufReader {
   text(): string {
     const length = this.varint()
     const start = this.#take(length)
+    // Short ASCII, which most text is, is quicker to read here than across the border to C++.
+    if (length <= shortText) {
+      let text = ''
+      for (let index = start; index < start + length; index++) {
+        const byte = this.#bytes[index]!
+        if (byte >= 0x80) return this.#bytes.toString('utf8', start, start + length)
+        text += String.fromCharCode(byte)
+      }
+      return text
+    }
     return this.#bytes.toString('utf8', start, start + length)
   }
 
@@ -84,14 +100,19 @@ export class ProtobufReader {
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** Runs `read` until the message that begins here is used up. */
-  message(read: () => void): void {
+  /** Narrows reading to the message that begins here; hand the answer to `leave`. */
+  enter(): number {
     const length = this.varint()
     if (length > this.#end - this.#position) throw new ProtobufError('unexpected EOF')
+    if (++this.#depth > maxDepth) throw new ProtobufError('proto: exceeded max depth')
     const outer = this.#end
     this.#end = this.#position + length
-    while (this.#position < this.#end) read()
+    return outer
+  }
+
+  leave(outer: number): void {
     this.#end = outer
+    this.#depth--
   }
 
   skip(wireType: number, depth = 0): void {

@@ -85,12 +85,14 @@ function readEnvelope(bytes: Buffer): Envelope {
   while (!reader.done) {
     const tag = reader.varint()
     if (tag === 0x0a) {
-      reader.message(() => {
+      const outer = reader.enter()
+      while (!reader.done) {
         const inner = reader.varint()
         if (inner === 0x0a) apiVersion = reader.text()
         else if (inner === 0x12) kind = reader.text()
         else reader.skip(inner & 7)
-      })
+      }
+      reader.leave(outer)
     } else if (tag === 0x12) message = reader.bytes() as Buffer<ArrayBuffer>
     else reader.skip(tag & 7)
   }

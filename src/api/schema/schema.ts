@@ -226,6 +226,11 @@ function indexKinds(): Map<string, string> {
   ]) {
     index.set(`v1/${kind}`, `meta.v1.${kind}`)
   }
+  // Older names of the same messages, which clients still send and ask for.
+  for (const kind of ['PartialObjectMetadata', 'PartialObjectMetadataList', 'Table']) {
+    index.set(`meta.k8s.io/v1beta1/${kind}`, `meta.v1.${kind}`)
+  }
+  index.set('policy/v1beta1/Eviction', 'policy.v1.Eviction')
   return index
 }
 
