@@ -4,6 +4,7 @@
 //   informers -> keys -> queue -> observe -> reconcile -> changes -> API
 //                          ^                                  |
 //                          └── retry, requeue ── writes seen ─┘
+import { setMaxListeners } from 'node:events'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { isReason, StatusError } from '../api/machinery/status.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -63,6 +64,8 @@ class Shell {
   constructor(controller: Controller, deps: ControllerDeps) {
     this.#controller = controller
     this.#deps = { ...deps, log: deps.log.child({ controller: controller.name }) }
+    // One listener for each request under way, by design.
+    setMaxListeners(0, this.#abort.signal)
     this.#queue = new WorkQueue(deps.clock, controller.backoff ?? defaultBackoff)
     for (const watch of watchesOf(controller)) {
       const informer = deps.informers.informer(

@@ -1,4 +1,5 @@
 // Informers: shared local copies with indexes, fed by reflectors. The contract is informer.ts.
+import { setMaxListeners } from 'node:events'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
@@ -177,6 +178,8 @@ export function createInformers(deps: InformerDeps): InformerFactory {
   const shared = new Map<string, Shared>()
   const transforms = new Map<unknown, number>()
   const abort = new AbortController()
+  // One listener for each watch and each sleep, by design.
+  setMaxListeners(0, abort.signal)
   const log = deps.log
 
   return {

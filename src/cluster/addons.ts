@@ -24,3 +24,29 @@ function resourceOf(object: KubeObject): Resource {
   if (!found) throw new Error(`no resource for ${object.apiVersion} ${object.kind}`)
   return found
 }
+
+/** Lets nodes read the map of images, which no Pod refers to (the node authorizer knows only those). */
+export function imageMapAccess(): readonly KubeObject[] {
+  const metadata = { name: 'signpost:image-map', namespace: 'kube-system' }
+  const role = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata,
+    rules: [
+      {
+        apiGroups: [''],
+        resources: ['configmaps'],
+        resourceNames: ['signpost-images'],
+        verbs: ['get', 'list', 'watch'],
+      },
+    ],
+  }
+  const roleBinding = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'system:nodes' }],
+  }
+  return [role, roleBinding]
+}

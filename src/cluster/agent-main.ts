@@ -6,12 +6,15 @@ import type { Agent, Handle } from './agent.ts'
 import { startAgent } from './agent.ts'
 import type { AgentConfig, FromAgent, ToAgent } from './messages.ts'
 
-function send(message: FromAgent, handle?: Handle): void {
-  if (!process.connected) return
-  process.send?.(message, handle, { keepOpen: false }, (error) => {
-    // Ours is only a copy: the parent serves it from now on.
-    handle?.close()
-    if (error) process.exit(1)
+/** A handle is only a copy once it is sent: while it stays open here, it takes connections away. */
+function send(message: FromAgent, handle?: Handle): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected) return
+    process.send?.(message, handle, { keepOpen: false }, (error) => {
+      if (error) process.exit(1)
+      if (handle) handle.close(() => resolve())
+      else resolve()
+    })
   })
 }
 
@@ -25,7 +28,7 @@ async function start(config: AgentConfig): Promise<void> {
     for (const { message, handle } of early.splice(0)) agent.receive(message, handle)
   } catch (error) {
     log.error('cannot start the node', { error })
-    send({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
+    void send({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
   }
 }
 
@@ -44,4 +47,4 @@ process.on('message', (message: ToAgent, received: unknown) => {
 })
 // Without the parent there is no API: the kernel ends everything in these namespaces with us.
 process.on('disconnect', () => process.exit(1))
-send({ type: 'hello' })
+void send({ type: 'hello' })

@@ -22,7 +22,8 @@ import { relayConnections, relayDatagrams } from './relay.ts'
 export type Handle = net.Server | dgram.Socket
 
 export interface AgentChannel {
-  send(message: FromAgent, handle?: Handle): void
+  /** Resolves once a handle has left this process and its copy here is closed. */
+  send(message: FromAgent, handle?: Handle): Promise<void>
 }
 
 export interface Agent {
@@ -85,9 +86,10 @@ export async function startAgent(
     },
   )
   await Promise.all([proxy.ready(), kubelet.ready()])
-  channel.send({ type: 'node-ready', proxyMode: proxy.mode })
-  const probe = watchDns(config, (name, address) =>
-    channel.send({ type: 'dns-answers', name, address }),
+  void channel.send({ type: 'node-ready', proxyMode: proxy.mode })
+  const probe = watchDns(
+    config,
+    (name, address) => void channel.send({ type: 'dns-answers', name, address }),
   )
   return assemble(config, { proxy, kubelet, egress, probe })
 }
@@ -161,8 +163,10 @@ async function offerResolver(config: AgentConfig, channel: AgentChannel): Promis
     listen(config.nodeIP, dnsPort),
     bind(config.nodeIP, dnsPort),
   ])
-  channel.send({ type: 'resolver-tcp' }, server)
-  channel.send({ type: 'resolver-udp' }, socket)
+  await Promise.all([
+    channel.send({ type: 'resolver-tcp' }, server),
+    channel.send({ type: 'resolver-udp' }, socket),
+  ])
 }
 
 function listen(host: string, port: number): Promise<net.Server> {

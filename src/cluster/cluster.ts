@@ -22,7 +22,7 @@ import { startScheduler } from '../scheduler/scheduler.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import type { Store } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
-import { createMissing } from './addons.ts'
+import { createMissing, imageMapAccess } from './addons.ts'
 import type { AgentProcess, Handle } from './agent-process.ts'
 import { startAgentProcess } from './agent-process.ts'
 import { apiserverConfig, nodeApiPort, pkiConfig } from './apiserver-config.ts'
@@ -177,13 +177,13 @@ class RunningCluster implements Cluster {
     this.#running.push(scheduler)
     const informers = createInformers({ ...common, client, log })
     this.#running.push(informersAsComponent(informers))
-    await createMissing(
-      client,
-      dnsManifests({
+    await createMissing(client, [
+      ...imageMapAccess(),
+      ...dnsManifests({
         clusterIP: this.#config.clusterDNS,
         clusterDomain: this.#config.clusterDomain,
       }),
-    )
+    ])
     this.#nodePorts = publishNodePorts({
       informers,
       agent: this.#agent!,
@@ -306,11 +306,14 @@ async function openStore(directory: string, config: ClusterConfig): Promise<Stor
 }
 
 function explainListen(error: unknown, config: ClusterConfig): unknown {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
+  const { code, cause: inner } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException }
+  return listenError(code ?? inner?.code, config) ?? error
+}
+
+function listenError(code: string | undefined, config: ClusterConfig): ClusterError | undefined {
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return undefined
   const cause = code === 'EADDRINUSE' ? 'it is taken by another process' : 'that needs more rights'
   return new ClusterError(
     `cannot listen on ${config.bindAddress}:${config.port}: ${cause}; choose another port with --port`,
-    { cause: error },
   )
 }
