@@ -9,11 +9,12 @@ import type { Client } from '../client/client.ts'
 export async function createMissing(client: Client, objects: readonly KubeObject[]): Promise<void> {
   for (const object of objects) {
     const resource = client.resource(resourceOf(object))
-    try {
-      await resource.create(object)
-    } catch (error) {
-      if (!isReason(error, 'AlreadyExists')) throw error
-    }
+    // Asked first: a Service that is there already has taken its own ClusterIP.
+    const found = await resource.get(object.metadata).catch((error: unknown) => {
+      if (isReason(error, 'NotFound')) return undefined
+      throw error
+    })
+    if (!found) await resource.create(object)
   }
 }
 
