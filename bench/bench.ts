@@ -22,7 +22,7 @@ export interface Bench {
   run(): Promise<readonly Figure[]>
 }
 
-const names = ['startup', 'propagation', 'memory'] as const
+const names = ['startup', 'propagation', 'memory', 'codec'] as const
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
