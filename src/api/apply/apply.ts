@@ -1,4 +1,4 @@
-// Server-side apply: the live object, what is applied and who owns what give the new object, or a refusal.
+// Server-side apply: what is live, what is applied and who owns what give the new object, or why not.
 import { formatTime } from '../../lib/clock.ts'
 import type { KubeObject } from '../machinery/resource.ts'
 import { badRequestError, type StatusError } from '../machinery/status.ts'
@@ -47,7 +47,7 @@ const beforeFirstApply = 'before-first-apply'
 /** kubectl's own name: ownership moves over from its client-side annotation. */
 const kubectl = 'kubectl'
 
-/** `live` undefined: the object is created. `applied` is what the client sent, parsed and no more. */
+/** `live` undefined: the object is created. `applied` is what the client sent, only parsed. */
 export function apply(
   live: KubeObject | undefined,
   applied: JsonObject,
@@ -65,15 +65,19 @@ export function apply(
   const managed =
     decoded.size > 0
       ? decoded
-      : update(tracking.empty, before, decoded, { ...tracking, manager: beforeFirstApply })
-  let outcome = mergeAndShift(before, applied, managed, options)
+      : update({ before: tracking.empty, after: before }, decoded, {
+          ...tracking,
+          manager: beforeFirstApply,
+        })
+  const state = { before, applied, managed }
+  let outcome = mergeAndShift(state, options)
   if (tracking.manager === kubectl && outcome.conflicts.length > 0) {
     const allowed = allowedByLastApplied(before, tracking)
     const left = allowed
       ? outcome.conflicts.filter(({ path }) => !hasPath(allowed, path))
       : outcome.conflicts
     if (left.length > 0) return { ok: false, error: conflictsError(left) }
-    outcome = mergeAndShift(before, applied, managed, { force: true, tracking })
+    outcome = mergeAndShift(state, { force: true, tracking })
   }
   if (outcome.error !== undefined) return { ok: false, error: outcome.error }
   if (outcome.conflicts.length > 0) return { ok: false, error: conflictsError(outcome.conflicts) }
@@ -109,10 +113,14 @@ interface Outcome {
   readonly error?: StatusError
 }
 
+interface State {
+  readonly before: JsonObject
+  readonly applied: JsonObject
+  readonly managed: Managed
+}
+
 function mergeAndShift(
-  before: JsonObject,
-  applied: JsonObject,
-  managed: Managed,
+  { before, applied, managed }: State,
   { force, tracking }: { force: boolean; tracking: Tracking },
 ): Outcome {
   const key = selfOf(tracking, 'Apply')
@@ -128,8 +136,9 @@ function mergeAndShift(
   }
   const merged = merge(before, applied, tracking.atom) as JsonObject
   const withSelf = new Map(managed).set(key, self)
-  const after = prune(merged, last?.fields, withSelf, tracking)
-  const shifted = shift(before, after, withSelf, { self: key, tracking })
+  const after =
+    last === undefined ? merged : prune(merged, last.fields, { managed: withSelf, tracking })
+  const shifted = shift({ before, after }, withSelf, { self: key, tracking })
   if (shifted === undefined) {
     const error = plainError('failed to compare objects: a list has items without keys')
     return { object: before, managed, conflicts: [], error }
@@ -152,11 +161,10 @@ function mergeAndShift(
  */
 function prune(
   merged: JsonObject,
-  last: FieldSet | undefined,
-  managed: Managed,
-  { atom }: Tracking,
+  last: FieldSet,
+  { managed, tracking: { atom } }: { managed: Managed; tracking: Tracking },
 ): JsonObject {
-  if (last === undefined || isEmptySet(last)) return merged
+  if (isEmptySet(last)) return merged
   const named = (set: FieldSet) => withNamedFields(set, atom)
   const without = (set: FieldSet) => (removeFields(merged, set, atom) ?? {}) as JsonObject
   const mergedSet = named(toFieldSet(merged, atom))

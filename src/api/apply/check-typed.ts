@@ -20,23 +20,35 @@ interface TypeError {
 /** undefined when it fits; else all errors as one text. */
 export function checkTyped(object: JsonObject, atom: Atom): string | undefined {
   const errors: TypeError[] = []
-  visit(errors, object, atom, '')
+  visit({ errors, path: '' }, object, atom)
   if (errors.length === 0) return undefined
   const texts = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
   return texts.length === 1 ? texts[0] : ['errors:', ...texts.map((text) => `  ${text}`)].join('\n')
 }
 
-function visit(errors: TypeError[], value: unknown, declared: Atom, path: string): void {
+/** Where the walk is, and where errors go. */
+interface Place {
+  readonly errors: TypeError[]
+  readonly path: string
+}
+
+const below = ({ errors, path }: Place, step: string): Place => ({ errors, path: path + step })
+
+const complain = ({ errors, path }: Place, message: string): void => {
+  errors.push({ path, message })
+}
+
+function visit(at: Place, value: unknown, declared: Atom): void {
   if (value === null) return
   const atom = settle(declared, value)
   if (atom.kind === 'scalar') {
     const message = scalarError(atom, value)
-    if (message !== undefined) errors.push({ path, message })
+    if (message !== undefined) complain(at, message)
   } else if (atom.kind === 'map') {
-    if (isObject(value)) visitFields(errors, value, atom, path)
-    else errors.push({ path, message: `expected map, got &{${formatGo(value)}}` })
-  } else if (Array.isArray(value)) visitItems(errors, value, atom, path)
-  else errors.push({ path, message: `expected list, got &{${formatGo(value)}}` })
+    if (isObject(value)) visitFields(at, value, atom)
+    else complain(at, `expected map, got &{${formatGo(value)}}`)
+  } else if (Array.isArray(value)) visitItems(at, value, atom)
+  else complain(at, `expected list, got &{${formatGo(value)}}`)
 }
 
 function scalarError(atom: ScalarAtom, value: unknown): string | undefined {
@@ -57,41 +69,28 @@ function scalarError(atom: ScalarAtom, value: unknown): string | undefined {
   }
 }
 
-function visitFields(errors: TypeError[], object: JsonObject, atom: MapAtom, path: string): void {
+function visitFields(at: Place, object: JsonObject, atom: MapAtom): void {
   for (const [name, value] of Object.entries(object)) {
     if (value === undefined) continue
-    const below = `${path}.${name}`
+    const field = below(at, `.${name}`)
     const declared = atom.field(name) ?? atom.element
-    if (declared === undefined) {
-      // Upstream stops at the first undeclared field of a struct.
-      errors.push({ path: below, message: 'field not declared in schema' })
-      return
-    }
-    visit(errors, value, declared, below)
+    // Upstream stops at the first undeclared field of a struct.
+    if (declared === undefined) return complain(field, 'field not declared in schema')
+    visit(field, value, declared)
   }
 }
 
-function visitItems(
-  errors: TypeError[],
-  items: readonly unknown[],
-  atom: ListAtom,
-  path: string,
-): void {
+function visitItems(at: Place, items: readonly unknown[], atom: ListAtom): void {
   const seen = new Set<string>()
   for (const [index, item] of items.entries()) {
     if (atom.relation === 'atomic') {
-      visit(errors, item, atom.element, `${path}[${index}]`)
+      visit(below(at, `[${index}]`), item, atom.element)
       continue
     }
     const element = itemElement(atom, item)
-    if (typeof element !== 'string') {
-      errors.push({ path, message: `element ${index}: ${element.error}` })
-      return
-    }
-    if (seen.has(element)) {
-      errors.push({ path, message: `duplicate entries for key ${showElement(element)}` })
-    }
+    if (typeof element !== 'string') return complain(at, `element ${index}: ${element.error}`)
+    if (seen.has(element)) complain(at, `duplicate entries for key ${showElement(element)}`)
     seen.add(element)
-    visit(errors, item, atom.element, `${path}${showElement(element)}`)
+    visit(below(at, showElement(element)), item, atom.element)
   }
 }

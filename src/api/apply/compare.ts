@@ -34,44 +34,41 @@ interface Walk {
 /** undefined when an item of a list cannot be named: nothing can be said then. */
 export function compare(before: JsonObject, after: JsonObject, atom: Atom): Comparison | undefined {
   const walk: Walk = { added: openSet(), modified: openSet(), removed: openSet(), path: [] }
-  return visit(walk, before, after, atom) ? walk : undefined
+  return visit(walk, { before, after, atom }) ? walk : undefined
 }
 
 export const isSame = (comparison: Comparison): boolean =>
   isEmptySet(comparison.added) && isEmptySet(comparison.modified) && isEmptySet(comparison.removed)
 
 /** Absent is undefined; null is a value that has no children. */
-function visit(walk: Walk, before: unknown, after: unknown, atom: Atom): boolean {
+function visit(walk: Walk, { before, after, atom }: Pair): boolean {
   if (before === after) return true
   const one = settle(atom, before ?? after)
   const other = settle(atom, after ?? before)
-  if (one.kind !== other.kind) {
-    // A value of free form became one of another kind: the field changed, and all in it is new.
-    insert(walk.modified, walk.path)
-    return descend(walk, undefined, after, other)
-  }
-  return descend(walk, before, after, other)
+  if (one.kind === other.kind) return descend(walk, { before, after, atom: other })
+  // A value of free form became one of another kind: the field changed, and all in it is new.
+  insert(walk.modified, walk.path)
+  return descend(walk, { before: undefined, after, atom: other })
 }
 
-function descend(
-  walk: Walk,
-  before: unknown,
-  after: unknown,
-  atom: Exclude<Atom, { kind: 'any' }>,
-): boolean {
+interface SettledPair extends Pair {
+  readonly atom: Exclude<Atom, { kind: 'any' }>
+}
+
+function descend(walk: Walk, { before, after, atom }: SettledPair): boolean {
   if (atom.kind === 'scalar') return leaf(walk, before, after)
   if (atom.kind === 'map') {
     const one = isObject(before) ? before : undefined
     const other = isObject(after) ? after : undefined
     if (atom.atomic || (isBare(one) && isBare(other))) return leaf(walk, before, after)
-    if (!visitFields(walk, one ?? {}, other ?? {}, atom)) return false
+    if (!visitFields(walk, { before: one ?? {}, after: other ?? {}, map: atom })) return false
   } else {
     const one = Array.isArray(before) ? before : []
     const other = Array.isArray(after) ? after : []
     if (atom.relation === 'atomic' || (one.length === 0 && other.length === 0)) {
       return leaf(walk, before, after)
     }
-    if (!visitItems(walk, one, other, atom)) return false
+    if (!visitItems(walk, { before: one, after: other, list: atom })) return false
   }
   if (before === undefined) insert(walk.added, walk.path)
   else if (after === undefined) insert(walk.removed, walk.path)
@@ -90,7 +87,13 @@ function isBare(object: JsonObject | undefined): boolean {
   return true
 }
 
-function visitFields(walk: Walk, before: JsonObject, after: JsonObject, map: MapAtom): boolean {
+interface Maps {
+  readonly before: JsonObject
+  readonly after: JsonObject
+  readonly map: MapAtom
+}
+
+function visitFields(walk: Walk, { before, after, map }: Maps): boolean {
   for (const name in before) {
     const atom = atomOfField(map, name)
     const pair = { before: before[name], after: own(after, name), atom }
@@ -107,19 +110,20 @@ function visitFields(walk: Walk, before: JsonObject, after: JsonObject, map: Map
 const own = (object: JsonObject, name: string): unknown =>
   Object.hasOwn(object, name) ? object[name] : undefined
 
-function step(walk: Walk, element: string, { before, after, atom }: Pair): boolean {
+function step(walk: Walk, element: string, pair: Pair): boolean {
   walk.path.push(element)
-  const ok = visit(walk, before, after, atom)
+  const ok = visit(walk, pair)
   walk.path.pop()
   return ok
 }
 
-function visitItems(
-  walk: Walk,
-  before: readonly unknown[],
-  after: readonly unknown[],
-  list: ListAtom,
-): boolean {
+interface Lists {
+  readonly before: readonly unknown[]
+  readonly after: readonly unknown[]
+  readonly list: ListAtom
+}
+
+function visitItems(walk: Walk, { before, after, list }: Lists): boolean {
   const one = groupItems(before, list)
   const other = groupItems(after, list)
   if (one === undefined || other === undefined) return false

@@ -62,6 +62,11 @@ const stripped = setOf(
 
 export const strip = (set: FieldSet): FieldSet => difference(set, stripped)
 
+export interface Change {
+  readonly before: JsonObject
+  readonly after: JsonObject
+}
+
 export interface Conflict {
   readonly manager: Manager
   readonly path: Path
@@ -77,12 +82,11 @@ export interface Shift {
 
 /** Takes what was changed or removed from everybody but `self`. undefined: cannot be compared. */
 export function shift(
-  before: JsonObject,
-  after: JsonObject,
+  change: Change,
   managed: Managed,
   { self, tracking }: { self: string; tracking: Tracking },
 ): Shift | undefined {
-  const own = compareWithout(before, after, tracking)
+  const own = compareWithout(change, tracking)
   if (own === undefined) return undefined
   const versions = new Map<string, Comparison | undefined>([[apiVersionOfTracking(tracking), own]])
   const conflicts: Conflict[] = []
@@ -93,7 +97,7 @@ export function shift(
       continue
     }
     if (!versions.has(manager.apiVersion)) {
-      versions.set(manager.apiVersion, compareAt(before, after, manager.apiVersion, tracking))
+      versions.set(manager.apiVersion, compareAt(change, manager.apiVersion, tracking))
     }
     const comparison = versions.get(manager.apiVersion)
     if (comparison === undefined) continue
@@ -108,8 +112,7 @@ export function shift(
 }
 
 function compareWithout(
-  before: JsonObject,
-  after: JsonObject,
+  { before, after }: Change,
   { atom, reset }: Pick<Tracking, 'atom' | 'reset'>,
 ): Comparison | undefined {
   const comparison = compare(before, after, atom)
@@ -122,8 +125,7 @@ function compareWithout(
 }
 
 function compareAt(
-  before: JsonObject,
-  after: JsonObject,
+  { before, after }: Change,
   apiVersion: string,
   tracking: Tracking,
 ): Comparison | undefined {
@@ -131,7 +133,8 @@ function compareAt(
   if (version === undefined) return undefined
   const { atom } = version
   const { reset } = tracking
-  return compareWithout(version.convert(before), version.convert(after), { atom, reset })
+  const change = { before: version.convert(before), after: version.convert(after) }
+  return compareWithout(change, { atom, reset })
 }
 
 export function selfOf(tracking: Tracking, operation: 'Apply' | 'Update'): string {

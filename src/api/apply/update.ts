@@ -11,7 +11,14 @@ import {
   encodeManaged,
   type Managed,
 } from './managed-fields.ts'
-import { apiVersionOfTracking, selfOf, shift, strip, type Tracking } from './ownership.ts'
+import {
+  apiVersionOfTracking,
+  type Change,
+  selfOf,
+  shift,
+  strip,
+  type Tracking,
+} from './ownership.ts'
 
 /**
  * The managedFields that `next` is to carry. `live` undefined: the object is being created. Both
@@ -27,19 +34,15 @@ export function trackUpdate(
   // An object that nobody tracks stays so until it is applied to.
   if (managed.size === 0 && live?.metadata.uid) return undefined
   const before = live === undefined ? tracking.empty : (live as unknown as JsonObject)
-  const updated = update(before, next as unknown as JsonObject, managed, tracking)
+  const change = { before, after: next as unknown as JsonObject }
+  const updated = update(change, managed, tracking)
   return encodeManaged(capUpdateManagers(updated))
 }
 
 /** Ownership after a change by the tracking's manager. Cannot fail: at worst it stays as it is. */
-export function update(
-  before: JsonObject,
-  after: JsonObject,
-  managed: Managed,
-  tracking: Tracking,
-): Managed {
+export function update(change: Change, managed: Managed, tracking: Tracking): Managed {
   const key = selfOf(tracking, 'Update')
-  const shifted = shift(before, after, managed, { self: key, tracking })
+  const shifted = shift(change, managed, { self: key, tracking })
   if (shifted === undefined) return managed
   const { added, modified, removed } = shifted.comparison
   const result = shifted.managed

@@ -38,12 +38,17 @@ export function identityOf(item: unknown, mergeKey: string): unknown {
   return map[mergeKey]
 }
 
+export interface Ordering {
+  readonly order: readonly unknown[]
+  readonly live: readonly unknown[]
+  /** "" for lists of scalars. */
+  readonly mergeKey: string
+}
+
 /** Items named by `order` come in that order; the others keep live's order among them. */
 export function orderItems(
   merged: readonly unknown[],
-  order: readonly unknown[],
-  live: readonly unknown[],
-  mergeKey: string,
+  { order, live, mergeKey }: Ordering,
 ): unknown[] {
   const named = indexItems(order, mergeKey)
   const liveIndex = indexItems(live, mergeKey)

@@ -20,7 +20,7 @@ import {
 const orderPrefix = '$setElementOrder'
 const deletePrefix = '$deleteFromPrimitiveList'
 
-/** `patch` is the decoded body, `struct` the kind's name in the schema table. Nothing is changed. */
+/** `patch` is the decoded body, `struct` the kind's name in the schema table. */
 export function applyStrategicPatch(document: JsonObject, patch: unknown, struct: string): Patched {
   if (!isObject(patch)) {
     if (patch === null) return patched(document)
@@ -67,7 +67,7 @@ function mergeMap(original: JsonMap, patch: JsonMap, type: string): JsonMap {
   if (Object.hasOwn(patch, '$patch')) return directed(patch)
   retainKeys(original, patch)
   mergeOrdered(original, patch, type)
-  for (const [key, value] of Object.entries(patch)) mergeField(original, key, value, type)
+  for (const entry of Object.entries(patch)) mergeField(original, entry, type)
   return original
 }
 
@@ -116,12 +116,12 @@ function mergeOrdered(original: JsonMap, patch: JsonMap, type: string): void {
     if (!hasOriginal && !hasPatch) continue
     const merged =
       hasOriginal && hasPatch
-        ? mergeList(live, list, meta, false)
+        ? mergeList(live, list, { ...meta, deletes: false })
         : hasPatch
           ? (withoutDirectives(list) as unknown[])
           : live
     checkElements(live, list)
-    original[key] = orderItems(merged, order, live, meta.mergeKey)
+    original[key] = orderItems(merged, { order, live, mergeKey: meta.mergeKey })
     delete patch[key]
   }
 }
@@ -138,7 +138,11 @@ function keyOf(directive: string, prefix: string): string {
   throw new StrategicError('bad-request', `invalid patch format of ${what} list`)
 }
 
-function mergeField(original: JsonMap, name: string, value: unknown, type: string): void {
+function mergeField(
+  original: JsonMap,
+  [name, value]: readonly [string, unknown],
+  type: string,
+): void {
   const deletes = name.startsWith(deletePrefix)
   const key = deletes ? keyOf(name, deletePrefix) : name
   if (value === null) {
@@ -154,7 +158,7 @@ function mergeField(original: JsonMap, name: string, value: unknown, type: strin
       meta.strategy === 'replace' ? value : mergeMap(had as JsonMap, value, meta.type),
     )
   } else if (Array.isArray(had) && Array.isArray(value)) {
-    put(original, key, mergeList(had, value, itemsOf(metaOf(type, key)), deletes))
+    put(original, key, mergeList(had, value, { ...itemsOf(metaOf(type, key)), deletes }))
   } else if (!deletes) {
     // Only below what is new are nulls dropped: what is there could have been meant to go.
     const fresh = withoutDirectives(isComparable(had, value) ? value : withoutNulls(value))
@@ -191,7 +195,11 @@ function withoutDirectives(value: unknown): unknown {
   return result
 }
 
-function mergeList(live: unknown[], patch: unknown[], meta: Meta, deletes: boolean): unknown[] {
+function mergeList(
+  live: unknown[],
+  patch: unknown[],
+  { deletes, ...meta }: Meta & { readonly deletes: boolean },
+): unknown[] {
   // Deletions are the same whatever the strategy.
   if (meta.strategy !== 'merge' && !deletes) return patch
   if (live.length === 0 && patch.length === 0) return live
@@ -199,7 +207,8 @@ function mergeList(live: unknown[], patch: unknown[], meta: Meta, deletes: boole
   const isMaps = isObject(live[0] ?? patch[0])
   if (!isMaps) {
     if (deletes) return live.filter((item) => !patch.includes(item))
-    return orderItems([...new Set([...live, ...patch])], patch, live, '')
+    const both = [...new Set([...live, ...patch])]
+    return orderItems(both, { order: patch, live, mergeKey: '' })
   }
   if (meta.mergeKey === '') {
     const kind = factsOf(meta.type) ? 'struct' : 'map'
@@ -208,7 +217,7 @@ function mergeList(live: unknown[], patch: unknown[], meta: Meta, deletes: boole
   const { base, items } = takeDirectives(live, patch, meta.mergeKey)
   const merged = [...base]
   for (const item of items) mergeItem(merged, item as JsonMap, meta)
-  return orderItems(merged, items, base, meta.mergeKey)
+  return orderItems(merged, { order: items, live: base, mergeKey: meta.mergeKey })
 }
 
 function mergeItem(merged: unknown[], item: JsonMap, meta: Meta): void {

@@ -13,7 +13,7 @@ export const certificateApproval: AdmissionPlugin = {
   resources: [`${resource}/approval`],
   validate(request, context) {
     const signer = oldOf(request, certificatesigningrequests).spec.signerName
-    if (mayUse(signer, 'approve', request, context)) return undefined
+    if (mayUse({ signer, verb: 'approve' }, request, context)) return undefined
     return refuse(
       request,
       `user not permitted to approve requests with signerName ${quote(signer)}`,
@@ -33,7 +33,8 @@ export const certificateSigning: AdmissionPlugin = {
     const isSame =
       next.status?.certificate === old.status?.certificate &&
       semanticEqual(failed(next), failed(old))
-    if (isSame || mayUse(old.spec.signerName, 'sign', request, context)) return undefined
+    if (isSame || mayUse({ signer: old.spec.signerName, verb: 'sign' }, request, context))
+      return undefined
     return refuse(
       request,
       `user not permitted to sign requests with signerName ${quote(old.spec.signerName)}`,
@@ -43,8 +44,7 @@ export const certificateSigning: AdmissionPlugin = {
 
 /** A right to the signer itself, or to all of its domain ("example.com/*"). */
 function mayUse(
-  signer: string,
-  verb: string,
+  { signer, verb }: { readonly signer: string; readonly verb: string },
   { user }: AdmissionRequest,
   { authorize }: AdmissionContext,
 ): boolean {

@@ -113,11 +113,11 @@ function checkLabels(request: AdmissionRequest): Outcome {
     const version = labels?.[`${prefix}${mode}-version`]
     if (level !== undefined && !levels.includes(level)) {
       const cause = `must be one of ${levels.join(', ')}`
-      return invalidLabel(request, `${prefix}${mode}`, level, cause)
+      return invalidLabel(request, `${prefix}${mode}`, { value: level, cause })
     }
     if (version !== undefined && version !== 'latest' && !/^v1\.(0|[1-9]\d*)$/.test(version)) {
       const cause = 'must be "latest" or "v1.x"'
-      return invalidLabel(request, `${prefix}${mode}-version`, version, cause)
+      return invalidLabel(request, `${prefix}${mode}-version`, { value: version, cause })
     }
   }
   return undefined
@@ -126,8 +126,7 @@ function checkLabels(request: AdmissionRequest): Outcome {
 function invalidLabel(
   request: AdmissionRequest,
   label: string,
-  value: string,
-  cause: string,
+  { value, cause }: { readonly value: string; readonly cause: string },
 ): Outcome {
   const field = `metadata.labels[${label}]`
   const kind = { group: '', kind: 'Namespace' }

@@ -1,7 +1,7 @@
-// Roles and bindings that give away more than their writer has. Upstream checks in its storage, after
-// all mutating admission and before validation; so this stands last among those that may change objects.
+// Roles and bindings that give away more than their writer has. Upstream checks in its storage,
+// after mutating admission and before validation; so this stands last of those that may change.
 import type { ClusterRole, RoleBinding } from '../../api/types/rbac.gen.ts'
-import { checkBinding, checkRole } from '../rbac/escalation.ts'
+import { checkBinding, checkRole, type Versions } from '../rbac/escalation.ts'
 import type { AdmissionPlugin } from './request.ts'
 
 const group = 'rbac.authorization.k8s.io'
@@ -16,8 +16,9 @@ export const rbacEscalation: AdmissionPlugin = {
     const { plural } = request.resource
     const write = { plural, namespace, name: request.name || (object?.metadata.name ?? ''), user }
     const deps = { rbac, source: roles, authorize }
+    const versions = { next: object, old }
     return plural.endsWith('bindings')
-      ? checkBinding(write, object as unknown as RoleBinding, old as RoleBinding | undefined, deps)
-      : checkRole(write, object as unknown as ClusterRole, old as ClusterRole | undefined, deps)
+      ? checkBinding(write, versions as unknown as Versions<RoleBinding>, deps)
+      : checkRole(write, versions as unknown as Versions<ClusterRole>, deps)
   },
 }

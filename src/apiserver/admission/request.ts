@@ -1,4 +1,4 @@
-// What an admission plugin sees and what it may do: the contract between the pipeline and the plugins.
+// What an admission plugin sees and what it may do: the contract of the pipeline and the plugins.
 import type { Draft } from '../../api/machinery/draft.ts'
 import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
 import type { StatusError } from '../../api/machinery/status.ts'
@@ -29,7 +29,7 @@ export interface AdmissionRequest {
   readonly namespace: string
   /** "" only for deletecollection. Generated names are made before admission. */
   readonly name: string
-  /** CREATE, UPDATE: what will be stored. CONNECT: the options. DELETE: undefined. `admit` may change it. */
+  /** CREATE, UPDATE: what is to be stored; CONNECT: the options; DELETE: undefined. */
   readonly object: Draft<KubeObject> | undefined
   /** UPDATE, DELETE: what is stored now. */
   readonly old: KubeObject | undefined

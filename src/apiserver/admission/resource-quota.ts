@@ -43,8 +43,7 @@ function charge(
     const hard = quota.status?.hard ?? {}
     const names = Object.keys(hard).filter((name) => isAbout(resource, name))
     if (names.length === 0 || !inScope(quota, resource, object)) continue
-    const refusal =
-      checkKnown(request, quota, names) ?? checkSpecified(request, resource, quota, names)
+    const refusal = checkKnown(request, quota, names) ?? checkSpecified(request, quota, names)
     if (refusal !== undefined) return refusal
     const asked = pick(costs, Object.keys(hard))
     if (Object.keys(asked).length === 0) continue
@@ -75,11 +74,10 @@ function checkKnown(
 
 function checkSpecified(
   request: AdmissionRequest,
-  resource: string,
   { metadata }: ResourceQuota,
   names: readonly string[],
 ): Outcome {
-  if (resource !== 'pods' || request.operation !== 'CREATE') return undefined
+  if (qualifiedOf(request) !== 'pods' || request.operation !== 'CREATE') return undefined
   const problem = unspecified(request.object as unknown as Pod, names)
   return problem === undefined
     ? undefined

@@ -13,7 +13,7 @@ const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** An hour, and the seconds that mark the token as one that clients reload. */
 const tokenSeconds = 60 * 60 + 7
 
-/** A controller makes the default account of a new Namespace; a Pod that comes right behind waits for it. */
+/** A controller makes the default account of a Namespace; a Pod right behind it waits that long. */
 const waitMs = 20
 const maxWaits = 50
 
@@ -34,8 +34,8 @@ export const serviceAccount: AdmissionPlugin = {
     spec.serviceAccount = spec.serviceAccountName
     const account = find(request, spec.serviceAccountName, context)
     return account instanceof Promise
-      ? account.then((found) => equip(request, pod, found, context.random))
-      : equip(request, pod, account, context.random)
+      ? account.then((found) => equip(request, found, context.random))
+      : equip(request, account, context.random)
   },
   validate(request, context) {
     const pod = objectOf(request, pods)
@@ -75,13 +75,8 @@ const missing = (request: AdmissionRequest, name: string): Outcome => {
   return refuse(request, `error looking up service account ${request.namespace}/${name}: ${cause}`)
 }
 
-function equip(
-  request: AdmissionRequest,
-  pod: Draft<Pod>,
-  account: Found,
-  random: Random,
-): Outcome {
-  const spec = pod.spec as Draft<NonNullable<Pod['spec']>>
+function equip(request: AdmissionRequest, account: Found, random: Random): Outcome {
+  const spec = objectOf(request, pods).spec as Draft<NonNullable<Pod['spec']>>
   if (account === undefined) return missing(request, spec.serviceAccountName ?? '')
   const automount =
     spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true

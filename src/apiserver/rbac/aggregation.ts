@@ -25,7 +25,7 @@ export function aggregateRules(
   return semanticEqual(rules, role.rules ?? []) ? undefined : rules
 }
 
-/** All roles with their aggregated rules filled in, so that a fresh cluster needs no controller for it. */
+/** All roles, the aggregated ones with their rules: a fresh cluster needs no controller for it. */
 export function aggregateAll(roles: readonly ClusterRole[]): readonly ClusterRole[] {
   let current = roles
   // admin gathers edit, which gathers view: as many rounds as roles can be nested.

@@ -63,7 +63,7 @@ type Grants = ReadonlyMap<string, readonly Grant[]>
 
 export interface Rbac {
   readonly authorize: Authorizer
-  /** All rules of a user in a namespace ("": cluster-wide ones only), and roles that are missing. */
+  /** All rules of a user in a namespace ("": the cluster-wide ones), and roles that are missing. */
   rulesFor(
     user: User,
     namespace: string,

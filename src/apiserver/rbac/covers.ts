@@ -1,8 +1,9 @@
-// Whether rules one holds cover rules one wants to give away (upstream: component-helpers, auth/rbac/validation).
+// Whether rules one holds cover rules one wants to give away (upstream: component-helpers,
+// auth/rbac/validation).
 import type { PolicyRule } from '../../api/types/rbac.gen.ts'
 import { urlCovers } from './rules.ts'
 
-/** The parts of `wanted` that no single held rule covers, each cut to one group, resource, name or URL. */
+/** Parts of `wanted` that no held rule covers, each of one group, resource, name or URL. */
 export function uncovered(
   held: readonly PolicyRule[],
   wanted: readonly PolicyRule[],

@@ -24,11 +24,16 @@ export interface RoleWrite {
   readonly user: User
 }
 
+export interface Versions<T> {
+  readonly next: T
+  /** What is stored; undefined on create. */
+  readonly old: T | undefined
+}
+
 /** The 403 of a Role or ClusterRole write, if it gives away too much. */
 export function checkRole(
   write: RoleWrite,
-  role: Pick<ClusterRole, 'rules' | 'aggregationRule'>,
-  old: Pick<ClusterRole, 'rules' | 'aggregationRule'> | undefined,
+  { next: role, old }: Versions<Pick<ClusterRole, 'rules' | 'aggregationRule'>>,
   deps: EscalationDeps,
 ): StatusError | undefined {
   if (isSuperuser(write.user)) return undefined
@@ -49,8 +54,7 @@ export function checkRole(
 /** The 403 (or 404: no such role) of a RoleBinding or ClusterRoleBinding write. */
 export function checkBinding(
   write: RoleWrite,
-  binding: { readonly roleRef: RoleRef; readonly subjects?: unknown },
-  old: { readonly roleRef: RoleRef; readonly subjects?: unknown } | undefined,
+  { next: binding, old }: Versions<{ readonly roleRef: RoleRef; readonly subjects?: unknown }>,
   deps: EscalationDeps,
 ): StatusError | undefined {
   if (isSuperuser(write.user)) return undefined
@@ -100,6 +104,8 @@ function confirm(
     errors.length === 0
       ? ''
       : `; resolution errors: [${errors.map((error) => JSON.stringify(error)).join(' ')}]`
-  const message = `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${missing.join('\n')}${unresolved}`
+  const who = `user ${JSON.stringify(user.name)} (groups=[${groups}])`
+  const what = 'is attempting to grant RBAC permissions not currently held'
+  const message = `${who} ${what}:\n${missing.join('\n')}${unresolved}`
   return forbiddenError({ group, plural: write.plural }, write.name, message)
 }

@@ -125,8 +125,8 @@ describe('escalation is refused as recorded in rbac-escalation', () => {
       const plural = request.path.split('/').at(-1) ?? ''
       const write = { plural, namespace, name: body.metadata.name, user: alice }
       const refusal: StatusError | undefined = plural.endsWith('bindings')
-        ? checkBinding(write, body, undefined, { ...deps, source: withMade })
-        : checkRole(write, body, undefined, deps)
+        ? checkBinding(write, { next: body, old: undefined }, { ...deps, source: withMade })
+        : checkRole(write, { next: body, old: undefined }, deps)
       if (expected.code === 201) {
         roles.set(body.metadata.name, body)
         return expect(refusal).toBeUndefined()

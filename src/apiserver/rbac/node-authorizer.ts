@@ -1,4 +1,4 @@
-// What a node may do: read what its own Pods need, write its own objects, and nothing of other nodes.
+// What a node may do: read what its own Pods need, write its own objects, and nothing of others.
 // The graph upstream keeps is here a walk over the node's Pods, asked for only by node users.
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core.gen.ts'
 import type { PolicyRule } from '../../api/types/rbac.gen.ts'
@@ -21,7 +21,7 @@ export interface NodeSource {
   persistentVolume(name: string): PersistentVolume | undefined
 }
 
-/** "n1" of user system:node:n1 in group system:nodes; "" for a node without a name; undefined for others. */
+/** "n1" of user system:node:n1 in group system:nodes; undefined for all others. */
 export function nodeNameOf(user: User): string | undefined {
   if (!user.groups.includes('system:nodes')) return undefined
   const prefix = 'system:node:'
@@ -30,7 +30,7 @@ export function nodeNameOf(user: User): string | undefined {
 
 const nodeLeases = 'kube-node-lease'
 
-/** `rules` are those of ClusterRole system:node: they decide about what is not particular to one node. */
+/** `rules` are those of ClusterRole system:node: they decide about what is of no one node. */
 export const createNodeAuthorizer =
   (source: NodeSource, rules: readonly PolicyRule[]): Authorizer =>
   (attributes) => {
@@ -54,9 +54,9 @@ const particular: Readonly<Record<string, Decide>> = {
   secrets: (node, attributes, source) =>
     read(node, attributes, hasSecret(node, attributes, source)),
   configmaps: (node, attributes, source) =>
-    read(node, attributes, somePod(node, attributes, source, configMapNames)),
+    read(node, attributes, somePod(source.podsOnNode(node), attributes, configMapNames)),
   persistentvolumeclaims(node, attributes, source) {
-    const isOwn = somePod(node, attributes, source, persistentVolumeClaimNames)
+    const isOwn = somePod(source.podsOnNode(node), attributes, persistentVolumeClaimNames)
     if (attributes.subresource !== 'status') return get(node, attributes, isOwn)
     if (attributes.verb === 'update' || attributes.verb === 'patch')
       return related(node, attributes, isOwn)
@@ -99,12 +99,11 @@ function read(node: string, attributes: ResourceAttributes, isOwn: boolean): Dec
 }
 
 function somePod(
-  node: string,
+  podsOfNode: readonly Pod[],
   { namespace, name }: ResourceAttributes,
-  source: NodeSource,
   names: (pod: Pod) => Iterable<string>,
 ): boolean {
-  for (const pod of source.podsOnNode(node)) {
+  for (const pod of podsOfNode) {
     if (pod.metadata.namespace !== namespace) continue
     for (const found of names(pod)) if (found === name) return true
   }
@@ -113,7 +112,7 @@ function somePod(
 
 /** Of a Pod, or of a volume that a Pod claims. */
 function hasSecret(node: string, attributes: ResourceAttributes, source: NodeSource): boolean {
-  if (somePod(node, attributes, source, secretNames)) return true
+  if (somePod(source.podsOnNode(node), attributes, secretNames)) return true
   return volumesOf(node, source).some((volume) => {
     const { csi, azureFile, cephfs, flexVolume, iscsi, rbd, scaleIO, storageos } = volume.spec ?? {}
     const references = [
@@ -163,7 +162,9 @@ function createToken(node: string, attributes: ResourceAttributes, source: NodeS
   if (attributes.subresource !== 'token') {
     return noOpinion('can only create token subresource of serviceaccount')
   }
-  const isOwn = somePod(node, attributes, source, (pod) => [pod.spec?.serviceAccountName ?? ''])
+  const isOwn = somePod(source.podsOnNode(node), attributes, (pod) => [
+    pod.spec?.serviceAccountName ?? '',
+  ])
   return related(node, attributes, isOwn)
 }
 
