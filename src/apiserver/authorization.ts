@@ -6,8 +6,8 @@ import type { RequestInfo } from './request.ts'
 
 export function attributesOf(info: RequestInfo, user: User): Attributes {
   if (!info.isResource) return { user, verb: info.verb, path: info.path }
-  const { verb, group, version, resource, subresource, namespace, name } = info
-  return { user, verb, group, version, resource, subresource, namespace, name }
+  const { verb, group, version, resource, subresource, namespace, name, fields } = info
+  return { user, verb, group, version, resource, subresource, namespace, name, fields }
 }
 
 export function authorizationStage(authorize: Authorizer): Stage {

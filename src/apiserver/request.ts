@@ -1,5 +1,6 @@
 // Names a request: which verb, on which resource, in which namespace. As upstream's
 // k8s.io/apiserver/pkg/endpoints/request/requestinfo.go.
+import type { FieldRequirement } from '../api/machinery/fields.ts'
 import { exactFieldValue, parseFieldSelector } from '../api/machinery/fields.ts'
 
 export interface RequestInfo {
@@ -16,6 +17,8 @@ export interface RequestInfo {
   readonly name: string
   /** What stands after the subresource: the path to proxy. Decoded segments. */
   readonly rest: readonly string[]
+  /** Terms of the field selector, for authorizers; absent where there is none that parses. */
+  readonly fields?: readonly FieldRequirement[]
 }
 
 const verbs: Readonly<Record<string, string>> = {
@@ -77,14 +80,17 @@ function refineVerb(info: RequestInfo, query: URLSearchParams): RequestInfo {
   if (info.verb === 'delete') return { ...info, verb: 'deletecollection' }
   if (info.verb !== 'get' && info.verb !== 'watch') return info
   const verb = info.verb === 'watch' || isTrue(query.get('watch')) ? 'watch' : 'list'
+  const fields = fieldTerms(query.get('fieldSelector'))
   // Authorization sees which one object is meant, so that resourceNames work for informers.
-  return { ...info, verb, name: namedByFieldSelector(query.get('fieldSelector')) }
+  const name = (fields && exactFieldValue(fields, 'metadata.name')) ?? ''
+  return { ...info, verb, name, ...(fields ? { fields } : {}) }
 }
 
-function namedByFieldSelector(text: string | null): string {
-  if (text === null || !text.includes('metadata.name')) return ''
+/** Of a selector that does not parse nothing is said here: the list itself refuses it. */
+function fieldTerms(text: string | null): readonly FieldRequirement[] | undefined {
+  if (text === null || text === '') return undefined
   const parsed = parseFieldSelector(text)
-  return (parsed.ok && exactFieldValue(parsed.value, 'metadata.name')) || ''
+  return parsed.ok ? parsed.value : undefined
 }
 
 /** A boolean query parameter: present and neither "false" nor "0". */
