@@ -20,7 +20,7 @@ const library = (...names: string[]) => names.map((name) => `docker.io/library/$
 const pause = ['sh', '-c', 'trap "exit 0" TERM INT; while :; do sleep 2147483647 & wait $!; done']
 
 /** Small V8 heaps: these servers hold next to nothing. */
-const smallHeap = ['--max-old-space-size=32', '--max-semi-space-size=1', '--single-threaded-gc']
+const smallHeap = ['--max-old-space-size=32', '--max-semi-space-size=1', '--v8-pool-size=0']
 
 export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
   const { program } = context

@@ -31,9 +31,13 @@ interface Worker {
   state: ProbeState
   timer: Timer | undefined
   stopped: boolean
+  /** Until the first success a container is asked more often than every period. */
+  eagerMs: number
 }
 
 const kinds: readonly ProbeKind[] = ['startup', 'liveness', 'readiness']
+const firstEagerMs = 50
+const maxEagerMs = 1000
 /** A probe that cannot be made is tried again at once this often. */
 const maxErrors = 3
 
@@ -56,7 +60,8 @@ export class ContainerProber {
       if (!probe) continue
       const state = initialProbeState(kind)
       const timing = timingOf(probe)
-      this.#workers.set(kind, { kind, probe, timing, state, timer: undefined, stopped: false })
+      const fresh = { timer: undefined, stopped: false, eagerMs: firstEagerMs }
+      this.#workers.set(kind, { kind, probe, timing, state, ...fresh })
     }
     if (this.#workers.has('startup')) this.#begin('startup')
     else this.#beginOthers()
@@ -121,12 +126,35 @@ export class ContainerProber {
     const begunMs = this.#deps.clock.monotonic()
     const outcome = await this.#probe(worker)
     if (this.#ended || worker.stopped) return
-    if (outcome.result !== 'error') this.#take(worker, outcome)
+    const early = outcome.result !== 'success' && this.#isEarly(worker)
+    if (outcome.result !== 'error' && !early) this.#take(worker, outcome)
     const gaveUp = worker.kind !== 'readiness' && worker.state.published === 'failure'
     const finished = worker.kind === 'startup' && this.started
     if (this.#ended || worker.stopped || gaveUp || finished) return
     const spentMs = this.#deps.clock.monotonic() - begunMs
-    this.#schedule(worker, Math.max(0, worker.timing.periodMs - spentMs))
+    this.#schedule(worker, Math.max(0, this.#pauseMs(worker, early) - spentMs))
+  }
+
+  /**
+   * A server that is not up yet is asked again soon, so that its Pod is ready when it is and not a
+   * period later. Such a failure says nothing that is not known: it is neither counted nor told.
+   */
+  #isEarly(worker: Worker): boolean {
+    const age = this.#deps.clock.monotonic() - this.#startedAtMs
+    const { initialDelayMs, periodMs } = worker.timing
+    return (
+      worker.kind === 'readiness' &&
+      worker.state.last === 'unknown' &&
+      age < initialDelayMs + periodMs
+    )
+  }
+
+  #pauseMs(worker: Worker, early: boolean): number {
+    const { periodMs } = worker.timing
+    if (!early) return periodMs
+    const pauseMs = worker.eagerMs
+    worker.eagerMs = Math.min(pauseMs * 2, maxEagerMs)
+    return Math.min(pauseMs, periodMs)
   }
 
   async #probe(worker: Worker): Promise<ProbeOutcome> {

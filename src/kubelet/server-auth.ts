@@ -49,7 +49,7 @@ export class Authorizer {
     if (socket.authorized) {
       const { subject } = socket.getPeerCertificate()
       // Several organizations come as a list, which the types do not say.
-      const groups = [subject?.O ?? []].flat()
+      const groups = ([subject?.O ?? []] as (string | string[])[]).flat()
       if (subject?.CN) return { name: subject.CN, groups: [...groups, 'system:authenticated'] }
     }
     const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
