@@ -85,6 +85,14 @@ export interface Timeouts {
   readonly maxQueries: number
 }
 
+/** CoreDNS's, for TCP connections. */
+export const defaultTimeouts: Timeouts = {
+  readMs: 3000,
+  writeMs: 5000,
+  idleMs: 10_000,
+  maxQueries: Number.POSITIVE_INFINITY,
+}
+
 /** A plugin as configured: checked, not yet alive. */
 export interface Part {
   readonly settings?: BlockSettings

@@ -1,6 +1,6 @@
 // From the lines of a Corefile to checked server blocks: keys, parts in chain order, settings.
 // Whatever is not understood is refused here, before anything is opened.
-import type { BlockFacts, BlockSettings, Part } from './chain.ts'
+import type { BlockFacts, BlockSettings, Part, Plugin } from './chain.ts'
 import type { Corefile, Line, ServerBlock } from './corefile.ts'
 import { CorefileError } from './corefile.ts'
 import { plugins, refusals } from './plugins.ts'
@@ -27,15 +27,27 @@ export interface ServerConfig {
 /** What CoreDNS serves when it finds no Corefile. */
 export const emptyCorefile = '. {\n    whoami\n    log\n}\n'
 
-export function configure(corefile: Corefile, dnsPort: number): ServerConfig {
-  const blocks = corefile.blocks.map((block) => configureBlock(block, dnsPort))
+/** Rejects with CorefileError. */
+export async function configure(corefile: Corefile, dnsPort: number): Promise<ServerConfig> {
+  const loaded = await loadPlugins(corefile)
+  const blocks = corefile.blocks.map((block) => configureBlock(block, { dnsPort, loaded }))
   refuseDuplicates(corefile.blocks, blocks)
   return { blocks, warnings: corefile.warnings }
 }
 
 const servedSchemes: ReadonlySet<string> = new Set(['dns'])
 
-function configureBlock(block: ServerBlock, dnsPort: number): BlockConfig {
+/** The plugins that are named, in chain order. */
+async function loadPlugins({ blocks }: Corefile): Promise<readonly Plugin[]> {
+  const named = new Set(blocks.flatMap(({ lines }) => lines.map(({ words }) => words[0]!)))
+  const wanted = plugins.filter(({ name }) => named.has(name))
+  return Promise.all(wanted.map((each) => ('load' in each ? each.load() : each)))
+}
+
+function configureBlock(
+  block: ServerBlock,
+  { dnsPort, loaded }: { dnsPort: number; loaded: readonly Plugin[] },
+): BlockConfig {
   const keys = block.keys.flatMap((text) => {
     const parsed = parseKey(text, dnsPort)
     if (!parsed) throw new CorefileError(block, `invalid server block key '${text}'`)
@@ -52,7 +64,7 @@ function configureBlock(block: ServerBlock, dnsPort: number): BlockConfig {
     port: keys[0]!.port,
   }
   const byName = linesByName(block.lines)
-  const parts = plugins.flatMap((plugin): ConfiguredPart[] => {
+  const parts = loaded.flatMap((plugin): ConfiguredPart[] => {
     const lines = byName.get(plugin.name)
     return lines ? [{ plugin: plugin.name, part: parsePart(plugin, { lines, facts }) }] : []
   })
@@ -75,7 +87,7 @@ function linesByName(lines: readonly Line[]): ReadonlyMap<string, readonly Line[
 }
 
 function parsePart(
-  plugin: (typeof plugins)[number],
+  plugin: Plugin,
   { lines, facts }: { lines: readonly Line[]; facts: BlockFacts },
 ): Part {
   try {

@@ -35,8 +35,10 @@ function show(text: string): string {
   return parse(text).blocks.map(block).join('\n')
 }
 
+const configured = async (text: string) => configure(parse(text), 53)
+
 const refuse = (text: string, message: string) =>
-  expect(() => configure(parse(text), 53)).toThrow(
+  expect(configured(text)).rejects.toThrow(
     expect.objectContaining({ message: expect.stringContaining(message) }),
   )
 
@@ -63,22 +65,25 @@ describe('parseCorefile()', () => {
     ])
   })
 
-  it('says where it stopped', () => {
-    refuse('. {\n errors\n', "Corefile:1 - Error during parsing: Unexpected EOF: '{' is not closed")
-    refuse(
+  it('says where it stopped', async () => {
+    await refuse(
+      '. {\n errors\n',
+      "Corefile:1 - Error during parsing: Unexpected EOF: '{' is not closed",
+    )
+    await refuse(
       '. {\n import /missing\n}',
       'Corefile:2 - Error during parsing: File to import not found',
     )
-    refuse('. {\n import {$NONE}\n}', 'Corefile:2')
-    refuse('}', "Corefile:1 - Error during parsing: Unexpected '}'")
-    refuse('(a) {\n}\n(a) {\n}', 'Corefile:3')
-    refuse('(a) {\n import a\n}\n. {\n import a\n}', 'maximum snippet import depth')
+    await refuse('. {\n import {$NONE}\n}', 'Corefile:2')
+    await refuse('}', "Corefile:1 - Error during parsing: Unexpected '}'")
+    await refuse('(a) {\n}\n(a) {\n}', 'Corefile:3')
+    await refuse('(a) {\n import a\n}\n. {\n import a\n}', 'maximum snippet import depth')
   })
 })
 
 describe('configure()', () => {
-  it("takes kubeadm's and k3s' Corefiles", () => {
-    expect(configure(parse(defaultCorefile()), 53).blocks[0]!.parts.map((p) => p.plugin)).toEqual(
+  it("takes kubeadm's and k3s' Corefiles", async () => {
+    expect((await configured(defaultCorefile())).blocks[0]!.parts.map((p) => p.plugin)).toEqual(
       'reload ready health prometheus errors loadbalance cache kubernetes loop forward'.split(' '),
     )
     const k3s = `.:53 {
@@ -103,7 +108,7 @@ describe('configure()', () => {
         forward . /etc/resolv.conf
     }
     import /etc/coredns/custom/*.server`
-    expect(configure(parse(k3s), 53).blocks).toHaveLength(1)
+    expect((await configured(k3s)).blocks).toHaveLength(1)
     const nodeLocal = `cluster.local:53 {
         errors
         cache {
@@ -119,36 +124,38 @@ describe('configure()', () => {
         prometheus :9253
         health 169.254.20.10:8080
     }`
-    expect(configure(parse(nodeLocal), 53).blocks[0]!.settings.bind).toHaveLength(2)
+    expect((await configured(nodeLocal)).blocks[0]!.settings.bind).toHaveLength(2)
   })
 
-  it('refuses what it does not serve, with file, line and name', () => {
-    refuse('. {\n nonsense\n}', "Corefile:2 - Error during parsing: Unknown directive 'nonsense'")
-    refuse(
+  it('refuses what it does not serve, with file, line and name', async () => {
+    await refuse(
+      '. {\n nonsense\n}',
+      "Corefile:2 - Error during parsing: Unknown directive 'nonsense'",
+    )
+    await refuse(
       '. {\n dnssec\n}',
       "Corefile:2 - Error during parsing: directive 'dnssec' is not supported",
     )
-    refuse(
+    await refuse(
       '. {\n kubernetes a.test {\n  nope\n }\n}',
       "plugin/kubernetes: Corefile:3 - Error during parsing: unknown property 'nope'",
     )
-    refuse('. {\n kubernetes a.test {\n  ttl 3601\n }\n}', 'Corefile:3')
-    refuse('. {\n kubernetes in-addr.arpa\n}', 'non-reverse zone name must be used')
-    refuse('. {\n loop\n loop\n}', 'can only be used once per Server Block')
-    refuse('. {\n forward . nonsense\n}', "not an IP address or file: 'nonsense'")
-    refuse('. {\n forward . https://192.0.2.1\n}', "'https://' is not supported")
-    refuse('. {\n loadbalance weighted f\n}', "policy 'weighted' is not supported")
-    refuse(
+    await refuse('. {\n kubernetes a.test {\n  ttl 3601\n }\n}', 'Corefile:3')
+    await refuse('. {\n kubernetes in-addr.arpa\n}', 'non-reverse zone name must be used')
+    await refuse('. {\n loop\n loop\n}', 'can only be used once per Server Block')
+    await refuse('. {\n forward . nonsense\n}', "not an IP address or file: 'nonsense'")
+    await refuse('. {\n forward . https://192.0.2.1\n}', "'https://' is not supported")
+    await refuse('. {\n loadbalance weighted f\n}', "policy 'weighted' is not supported")
+    await refuse(
       '. {\n log\n}\n. {\n log\n}',
       'Corefile:4 - Error during parsing: cannot serve dns://.:53',
     )
-    refuse('grpc://. {\n log\n}', "'grpc://' is not supported")
+    await refuse('grpc://. {\n log\n}', "'grpc://' is not supported")
   })
 
-  it('refuses with nothing but CorefileError', () => {
-    expect(() => configure(parse('. {\n cache 30 {\n  prefetch x\n }\n}'), 53)).toThrow(
-      CorefileError,
-    )
+  it('refuses with nothing but CorefileError', async () => {
+    const text = '. {\n cache 30 {\n  prefetch x\n }\n}'
+    await expect(configured(text)).rejects.toThrow(CorefileError)
   })
 })
 

@@ -9,6 +9,7 @@ import type { Random } from '../lib/random.ts'
 import type { LiveServer, SharedHost } from './build.ts'
 import { buildServer } from './build.ts'
 import type { Peer } from './chain.ts'
+import { defaultTimeouts } from './chain.ts'
 import type { ClusterConfig } from './cluster.ts'
 import { Clusters } from './cluster.ts'
 import type { ServerConfig } from './config.ts'
@@ -19,7 +20,7 @@ import type { Files } from './host.ts'
 import { HttpPlan, HttpServers } from './http-endpoints.ts'
 import type { LineLog } from './lines.ts'
 import { asLogger, createLineLog, pluginLog } from './lines.ts'
-import { defaultTimeouts, Listener } from './listeners.ts'
+import { Listener } from './listeners.ts'
 import { Metrics } from './metrics.ts'
 import { createExchange } from './upstream.ts'
 
@@ -110,7 +111,7 @@ class DnsServer implements Dns {
   }
 
   async start(): Promise<void> {
-    const { config, hash } = this.#load()
+    const { config, hash } = await this.#load()
     const generation = this.#build(config, hash)
     // Health answers from here on; DNS once what the plugins wait for has come.
     try {
@@ -144,13 +145,13 @@ class DnsServer implements Dns {
     return next
   }
 
-  #load(): { config: ServerConfig; hash: string } {
+  async #load(): Promise<{ config: ServerConfig; hash: string }> {
     const { corefile: source, dnsPort = 53 } = this.#config
     const file = 'file' in source ? source.file : 'Corefile'
     const text = 'file' in source ? this.#files.readText(source.file) : source.text
     const parsed = parseCorefile({ file, text }, systemImports(this.#deps.environment ?? {}))
     const hash = createHash('sha512').update(JSON.stringify(parsed.blocks)).digest('hex')
-    return { config: expandBind(configure(parsed, dnsPort)), hash }
+    return { config: expandBind(await configure(parsed, dnsPort)), hash }
   }
 
   get #files(): Files {
@@ -206,7 +207,7 @@ class DnsServer implements Dns {
     let hash = ''
     let next: Generation | undefined
     try {
-      const loaded = this.#load()
+      const loaded = await this.#load()
       hash = loaded.hash
       if (!force && (hash === old.hash || hash === this.#badHash)) return
       this.#log.info('Reloading')

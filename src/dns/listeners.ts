@@ -10,13 +10,6 @@ import { FrameReader, frame } from './frames.ts'
 import type { PacketReply, RouteTable } from './server.ts'
 import { handlePacket } from './server.ts'
 
-export const defaultTimeouts: Timeouts = {
-  readMs: 3000,
-  writeMs: 5000,
-  idleMs: 10_000,
-  maxQueries: Number.POSITIVE_INFINITY,
-}
-
 /** Replies waited for at a stop. */
 const graceMs = 5000
 /** Kernel buffer for bursts; what the system's limit cuts off is not asked for again. */

@@ -1,10 +1,12 @@
 // Every plugin, in the order in which a query passes them (CoreDNS's plugin.cfg); the order of a
 // Corefile does not matter. A plugin is one record in plugins/ and one line here.
 import type { Plugin } from './chain.ts'
+import { acl } from './plugins/acl.ts'
 import { cache } from './plugins/cache.ts'
 import { bind, health, prometheus, ready, reload } from './plugins/endpoints.ts'
 import { errors } from './plugins/errors.ts'
 import { forward } from './plugins/forward.ts'
+import { header } from './plugins/header.ts'
 import { hosts } from './plugins/hosts.ts'
 import { kubernetes } from './plugins/kubernetes.ts'
 import { loadbalance } from './plugins/loadbalance.ts'
@@ -12,9 +14,26 @@ import { log } from './plugins/log.ts'
 import { loop } from './plugins/loop.ts'
 import * as small from './plugins/small.ts'
 
-export const plugins: readonly Plugin[] = [
+/** A plugin whose code is only read when a Corefile names it: it brings a library along. */
+export interface LazyPlugin {
+  readonly name: string
+  load(): Promise<Plugin>
+}
+
+const rewrite: LazyPlugin = {
+  name: 'rewrite',
+  load: async () => (await import('./plugins/rewrite.ts')).rewrite,
+}
+const template: LazyPlugin = {
+  name: 'template',
+  load: async () => (await import('./plugins/template.ts')).template,
+}
+
+export const plugins: readonly (Plugin | LazyPlugin)[] = [
   small.root,
   small.cancel,
+  small.timeouts,
+  small.multisocket,
   reload,
   small.nsid,
   small.bufsize,
@@ -29,8 +48,12 @@ export const plugins: readonly Plugin[] = [
   small.any,
   small.chaos,
   loadbalance,
+  rewrite,
+  acl,
   cache,
+  header,
   small.minimal,
+  template,
   hosts,
   kubernetes,
   loop,
@@ -42,7 +65,7 @@ const later = 'it is planned for a later version'
 const never = 'it speaks to a cloud or a store that this server does not know'
 
 const laterNames =
-  'metadata proxyproto quic grpc_server https https3 timeouts multisocket trace pprof shed dnstap dns64 tsig rewrite autopath acl header dnssec tls template transfer k8s_external file auto secondary etcd grpc erratic sign view'
+  'metadata proxyproto quic grpc_server https https3 trace pprof shed dnstap dns64 tsig autopath dnssec tls transfer k8s_external file auto secondary etcd grpc erratic sign view'
 const neverNames = 'geoip route53 azure clouddns nomad on'
 
 /** CoreDNS's other plugins: known by name, so that a Corefile is told why it cannot be served. */

@@ -1,7 +1,17 @@
-// Plugins of a few lines each: any, bufsize, cancel, chaos, debug, local, minimal, nsid, root, whoami.
+// Plugins of a few lines each: any, bufsize, cancel, chaos, debug, local, minimal, multisocket, nsid,
+// root, timeouts, whoami.
 import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
 import { failure, onReply, reply } from '../chain.ts'
-import { argumentOf, argumentsOf, durationMs, integer, onlyLine, zonesOr } from '../directive.ts'
+import {
+  argumentOf,
+  argumentsOf,
+  durationMs,
+  integer,
+  onlyLine,
+  unknownProperty,
+  zonesOr,
+} from '../directive.ts'
+import { defaultTimeouts } from '../chain.ts'
 import { CLASS, EDNS_OPTION, RCODE, TYPE } from '../wire/codes.ts'
 import { isBelow } from '../wire/name.ts'
 import {
@@ -192,6 +202,46 @@ function answerLocal(query: Query, search: boolean): Reply | undefined {
   const exists = isName || query.name === zone
   const rcode = exists ? RCODE.NOERROR : RCODE.NXDOMAIN
   return reply('local', { rcode, authoritative: true, authorities: [soa] })
+}
+
+/** timeouts: of TCP connections. */
+export const timeouts: Plugin = {
+  name: 'timeouts',
+  parse(lines): Part {
+    const line = onlyLine(lines)
+    argumentsOf(line, 0)
+    let values = defaultTimeouts
+    for (const property of line.block ?? []) {
+      const text = argumentOf(property)
+      switch (property.words[0]) {
+        case 'read':
+          values = { ...values, readMs: durationMs(property, text) }
+          break
+        case 'write':
+          values = { ...values, writeMs: durationMs(property, text) }
+          break
+        case 'idle':
+          values = { ...values, idleMs: durationMs(property, text) }
+          break
+        case 'maxtcpqueries':
+          values = { ...values, maxQueries: integer(property, text, { min: 1 }) }
+          break
+        default:
+          throw unknownProperty(property)
+      }
+    }
+    return { settings: { timeouts: values } }
+  },
+}
+
+/** multisocket: how many sockets share a port there. One does the work of several here. */
+export const multisocket: Plugin = {
+  name: 'multisocket',
+  parse(lines): Part {
+    const line = onlyLine(lines)
+    for (const text of argumentsOf(line, 0, 1)) integer(line, text, { min: 1, max: 1024 })
+    return {}
+  },
 }
 
 /** minimal: leaves out what a positive answer does not need. */
