@@ -1,41 +1,11 @@
 // `npm run bench -- NAME [--json]`: runs one bench and prints ours, the peer's where there is one,
 // and the ratio, with the machine and versions it was measured on.
-import { cpus, totalmem } from 'node:os'
+
 import { readFileSync } from 'node:fs'
-
-/** One figure. Lower is better unless `higherIsBetter`. */
-export interface Figure {
-  readonly name: string
-  readonly unit: string
-  readonly ours: number
-  /** Absent where there is no peer at hand; `peerNote` says which and why. */
-  readonly peer?: number
-  readonly peerNote?: string
-  readonly target?: number
-  readonly higherIsBetter?: boolean
-}
-
-export interface Bench {
-  readonly about: string
-  /** How durable a write was when it was counted as done; "" where nothing is written. */
-  readonly durability: string
-  run(): Promise<readonly Figure[]>
-}
+import { cpus, totalmem } from 'node:os'
+import type { Bench, Figure } from './figure.ts'
 
 const names = ['startup', 'propagation', 'memory', 'codec'] as const
-
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5)
-}
-
-/** Nearest rank. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return (
-    sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ??
-    Number.NaN
-  )
-}
 
 function machine() {
   const manifest = JSON.parse(

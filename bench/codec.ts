@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { readBody } from '../src/api/schema/body.ts'
 import { encode } from '../src/api/schema/encode.ts'
 import { decodeProtobuf, encodeProtobuf } from '../src/api/schema/protobuf.ts'
-import type { Bench, Figure } from './bench.ts'
+import type { Bench, Figure } from './figure.ts'
 
 const golden = new URL('../test/golden/roundtrip/', import.meta.url)
 const rounds = 7

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { startTestCluster } from '../test/support/cluster.ts'
 import { descendants, readText } from '../test/support/processes.ts'
-import type { Bench, Figure } from './bench.ts'
+import type { Bench, Figure } from './figure.ts'
 
 const settleMs = 15_000
 

@@ -1,7 +1,8 @@
 // Runs inside a Pod: asks for a name until it is answered, dials the address until it connects, and
 // then dials by name; prints when each happened first (epoch milliseconds; the clock is the host's).
-import { writeFileSync } from 'node:fs'
+
 import { Resolver } from 'node:dns/promises'
+import { writeFileSync } from 'node:fs'
 import * as net from 'node:net'
 
 const name = process.argv[2]

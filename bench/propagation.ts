@@ -8,8 +8,8 @@ import { kubeconfig } from '../src/client/config.ts'
 import { createClient } from '../src/client/resource-client.ts'
 import { createTransport } from '../src/client/transport.ts'
 import { eventually, startTestCluster } from '../test/support/cluster.ts'
-import type { Bench, Figure } from './bench.ts'
-import { quantile } from './bench.ts'
+import type { Bench, Figure } from './figure.ts'
+import { quantile } from './figure.ts'
 
 const present = 100
 const samples = 100

@@ -5,8 +5,8 @@ import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startTestCluster } from '../test/support/cluster.ts'
 import { scratchDir, tools } from '../test/support/tools.ts'
-import type { Bench, Figure } from './bench.ts'
-import { median } from './bench.ts'
+import type { Bench, Figure } from './figure.ts'
+import { median } from './figure.ts'
 
 const rounds = 5
 const root = fileURLToPath(new URL('..', import.meta.url))
