@@ -12,8 +12,6 @@ const ofStatus: Readonly<Record<string, FieldSet>> = {
   'customresourcedefinitions.apiextensions.k8s.io': setOf('spec', 'metadata'),
   'flowschemas.flowcontrol.apiserver.k8s.io': setOf('spec', 'metadata'),
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': setOf('spec', 'metadata'),
-  'apiservices.apiregistration.k8s.io': setOf('spec', 'metadata'),
-  'ingresses.networking.k8s.io': setOf('spec', 'metadata'),
 }
 
 /** For Tracking.reset of a built-in kind. */

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { isObject, type JsonObject } from '../apply/atom.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { applyMergePatch } from './merge-patch.ts'
-import type { Patched } from './outcome.ts'
+import { notAnObjectOfItsKind, type Patched } from './outcome.ts'
+import { showPatched } from './show-patched.ts'
 import { applyStrategicPatch } from './strategic.ts'
 
 interface Step {
@@ -81,3 +82,25 @@ for (const script of ['patch-json-merge', 'patch-strategic']) {
     }
   })
 }
+
+describe('what a patched document looks like in messages', () => {
+  const url = new URL('../../../test/golden/cases/patch-json-merge.json', import.meta.url)
+  const { steps }: { steps: Step[] } = JSON.parse(readFileSync(url, 'utf8'))
+  const masked = (text: string) => text.replaceAll(/\{\{(\w+)=\w+\}\}/g, '{{$1}}')
+  let live: JsonObject | undefined
+  for (const [index, { name, request, expect: expected }] of steps.entries()) {
+    const body = expected?.body
+    if (request === undefined || body === undefined) continue
+    const message = String(body.message ?? '')
+    const cause = /": ((?:json|no kind|strict decoding).*)$/s.exec(message)?.[1]
+    const before = live
+    if (body.kind !== 'Status') live = body
+    if (before === undefined || cause === undefined) continue
+    it(`${index}: ${name}`, () => {
+      const result = patch(before, request)
+      if (!result?.ok) throw new Error('the patch did not apply')
+      const error = notAnObjectOfItsKind(showPatched(result.object, request.body), cause)
+      expect(JSON.parse(masked(JSON.stringify(error.status)))).toEqual(body)
+    })
+  }
+})

@@ -32,6 +32,16 @@ export function applyJsonPatch(document: JsonObject, patch: unknown): Patched {
   return isObject(root) ? patched(root) : doesNotApply()
 }
 
+const operationFields = new Set(['op', 'path', 'from', 'value'])
+
+/** Fields no operation has, as strict field validation reports them. */
+export const strictErrorsOf = (patch: unknown): string[] =>
+  (Array.isArray(patch) ? patch : []).flatMap((item: unknown, at) =>
+    Object.keys(isObject(item) ? item : {})
+      .filter((key) => !operationFields.has(key))
+      .map((key) => `json patch unknown field ${JSON.stringify(`[${at}].${key}`)}`),
+  )
+
 /** The operations, or encoding/json's complaint. */
 function readOperations(patch: unknown): readonly Operation[] | string {
   if (patch === null) return []

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyJsonPatch, maxOperations } from './json-patch.ts'
+import { applyJsonPatch, maxOperations, strictErrorsOf } from './json-patch.ts'
 import { applyMergePatch } from './merge-patch.ts'
 import { restoreError } from './restore.ts'
 import { applyStrategicPatch } from './strategic.ts'
@@ -57,6 +57,12 @@ describe('applyJsonPatch() follows RFC 6902', () => {
       value: 1,
     }))
     checkJson({ a: 1 }, many, 413)
+  })
+
+  it('reports fields that operations do not have', () => {
+    expect(strictErrorsOf([{ op: 'add', path: '/a', value: 1, foo: 1 }])).toEqual([
+      'json patch unknown field "[0].foo"',
+    ])
   })
 
   it('treats __proto__ as a key like any other', () => {
