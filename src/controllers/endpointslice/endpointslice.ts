@@ -83,10 +83,11 @@ const managedSlices = (key: string, snapshot: Snapshot): readonly EndpointSlice[
     .filter((slice) => isOurs(slice) && slice.metadata.deletionTimestamp === undefined)
 
 function outcomeOf(service: Service, desired: Desired, time: string | undefined): Outcome {
+  const [first] = desired.nodeless
   const cause =
-    desired.nodeless.length === 0
+    first === undefined
       ? undefined
-      : `skipping pods of service "${keyOf(service)}" whose node is not found: ${desired.nodeless.join(', ')}`
+      : `${desired.nodeless.length} pods are left out as their node is not found, "${first}" among them`
   return {
     changes: [
       ...writes(desired.changes, time),
