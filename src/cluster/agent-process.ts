@@ -21,6 +21,7 @@ export interface AgentProcess extends Component {
 }
 
 export interface AgentDeps {
+  readonly rootless: boolean
   readonly clock: Clock
   readonly log: Logger
   readonly logFd: number
@@ -33,13 +34,17 @@ const minUptimeMs = 5_000
 const restartDelayMs = 500
 const stopTimeoutMs = 15_000
 
-export function startAgentProcess(config: AgentConfig, deps: AgentDeps): AgentProcess {
+/**
+ * Spawns at once: namespaces are made and modules loaded while the API server still starts.
+ * The configuration follows when it is there; if it never comes, stop() ends what was spawned.
+ */
+export function startAgentProcess(config: Promise<AgentConfig>, deps: AgentDeps): AgentProcess {
   return new AgentSupervisor(config, deps)
 }
 
 class AgentSupervisor implements AgentProcess {
   readonly name = 'agent'
-  readonly #config: AgentConfig
+  readonly #config: Promise<AgentConfig>
   readonly #deps: AgentDeps
   #child: ChildProcess
   #startedMs = 0
@@ -48,7 +53,7 @@ class AgentSupervisor implements AgentProcess {
   #settle: { resolve(): void; reject(error: Error): void } | undefined
   readonly #ready: Promise<void>
 
-  constructor(config: AgentConfig, deps: AgentDeps) {
+  constructor(config: Promise<AgentConfig>, deps: AgentDeps) {
     this.#config = config
     this.#deps = deps
     this.#ready = new Promise((resolve, reject) => {
@@ -93,7 +98,7 @@ class AgentSupervisor implements AgentProcess {
   }
 
   #spawn(): ChildProcess {
-    const [command = '', ...args] = namespaceCommand(this.#config.rootless)
+    const [command = '', ...args] = namespaceCommand(this.#deps.rootless)
     const entry = fileURLToPath(
       new URL(
         import.meta.url.endsWith('.ts') ? './agent-main.ts' : './agent-main.js',
@@ -122,7 +127,10 @@ class AgentSupervisor implements AgentProcess {
   }
 
   #receive(message: FromAgent, handle: Handle | undefined): void {
-    if (message.type === 'hello') this.send({ type: 'config', config: this.#config })
+    if (message.type === 'hello') {
+      // Whoever made the configuration reports why there is none.
+      this.#config.then((config) => this.send({ type: 'config', config })).catch(() => {})
+    }
     if (message.type === 'node-ready') {
       this.#everReady = true
       this.#settle?.resolve()
@@ -139,7 +147,7 @@ class AgentSupervisor implements AgentProcess {
     if (this.#stopping) return
     if (!this.#everReady) {
       this.#stopping = true
-      this.#fail(explainNamespaces(this.#config.rootless))
+      this.#fail(explainNamespaces(this.#deps.rootless))
       return
     }
     this.#deps.log.error('the node agent ended, starting it again', { reason })

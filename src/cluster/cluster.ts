@@ -85,6 +85,7 @@ class RunningCluster implements Cluster {
   #nodePorts: NodePorts | undefined
   #access: Access | undefined
   #client: Client | undefined
+  #early: net.Server | undefined
   #stopped: Promise<void> | undefined
   #dnsAnswers!: () => void
   #failed!: (error: Error) => void
@@ -123,16 +124,19 @@ class RunningCluster implements Cluster {
   async start(): Promise<void> {
     const { dataDir } = this.#config
     prepareDirectories(this.#config)
-    const pkiDirectory = path.join(dataDir, 'pki')
+    const loadingPki = loadPki(
+      pkiConfig(this.#config, path.join(dataDir, 'pki')),
+      systemClock.now(),
+    )
+    this.#agent = this.#startAgent(loadingPki)
+    this.#running.push(this.#agent)
+    this.#agent.ready().catch((error: Error) => this.#fail(error))
     const [store, pki] = await Promise.all([
       openStore(path.join(dataDir, 'store'), this.#config),
-      loadPki(pkiConfig(this.#config, pkiDirectory), systemClock.now()),
+      loadingPki,
     ])
     this.#store = store
     await this.#startApiserver(store, pki)
-    this.#agent = this.#startAgent(pki)
-    this.#running.push(this.#agent)
-    this.#agent.ready().catch((error: Error) => this.#fail(error))
     this.#client = this.#clientAs('system:kube-controller-manager')
     await this.#startControllers(this.#client, pki)
   }
@@ -151,6 +155,7 @@ class RunningCluster implements Cluster {
     this.#apiserver = apiserver
     this.#running.push(apiserver)
     await apiserver.ready()
+    if (this.#early) apiserver.adopt(this.#early)
     rememberPort({ ...this.#config, port: apiserver.port })
     const server = `https://${this.#config.bindAddress}:${apiserver.port}`
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
@@ -204,9 +209,23 @@ class RunningCluster implements Cluster {
     return path.join(this.#config.runtimeDir, 'egress.sock')
   }
 
-  #startAgent(pki: Pki): AgentProcess {
+  #startAgent(pki: Promise<Pki>): AgentProcess {
+    return startAgentProcess(
+      pki.then((loaded) => this.#agentConfig(loaded)),
+      {
+        rootless: this.#config.rootless,
+        clock: systemClock,
+        log: this.#deps.log,
+        logFd: this.#deps.logFd,
+        onMessage: (message, handle) => this.#receive(message, handle),
+        onRestart: () => this.#closeListeners(),
+      },
+    )
+  }
+
+  #agentConfig(pki: Pki): AgentConfig {
     const config = this.#config
-    const agentConfig: AgentConfig = {
+    return {
       nodeName: config.nodeName,
       nodeIP: config.nodeIP,
       podCIDR: config.podCIDR,
@@ -227,20 +246,13 @@ class RunningCluster implements Cluster {
       proxy: pki.proxy,
       verbose: this.#deps.verbose,
     }
-    return startAgentProcess(agentConfig, {
-      clock: systemClock,
-      log: this.#deps.log,
-      logFd: this.#deps.logFd,
-      onMessage: (message, handle) => this.#receive(message, handle),
-      onRestart: () => this.#closeListeners(),
-    })
   }
 
   #receive(message: FromAgent, handle: Handle | undefined): void {
     switch (message.type) {
       case 'api-listener':
         this.#listeners.push(handle as net.Server)
-        this.#apiserver?.adopt(handle as net.Server)
+        this.#adopt(handle as net.Server)
         break
       case 'resolver-tcp':
         this.#listeners.push(handle as net.Server)
@@ -264,6 +276,12 @@ class RunningCluster implements Cluster {
       case 'failed':
       case 'hello':
     }
+  }
+
+  /** Connections wait in the listener's queue until the API server is there. */
+  #adopt(listener: net.Server): void {
+    if (this.#apiserver) this.#apiserver.adopt(listener)
+    else this.#early = listener
   }
 
   #fail(error: Error): void {
