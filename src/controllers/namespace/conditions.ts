@@ -55,19 +55,14 @@ export function emptyingConditions(
     [
       'NamespaceContentRemaining',
       'SomeResourcesRemain',
-      listed('Some resources are remaining: ', remaining, 'has', 'resource instances'),
+      listed('Some resources are remaining: ', remaining, 'has'),
       'ContentRemoved',
       'All content successfully removed',
     ],
     [
       'NamespaceFinalizersRemaining',
       'SomeFinalizersRemain',
-      listed(
-        'Some content in the namespace has finalizers remaining: ',
-        finalizers,
-        'in',
-        'resource instances',
-      ),
+      listed('Some content in the namespace has finalizers remaining: ', finalizers, 'in'),
       'ContentHasNoFinalizers',
       'All content-preserving finalizers finished',
     ],
@@ -89,10 +84,11 @@ function listed(
   start: string,
   counts: ReadonlyMap<string, number>,
   verb: string,
-  noun: string,
 ): string | undefined {
   if (counts.size === 0) return undefined
-  const items = [...counts].map(([name, count]) => `${name} ${verb} ${count} ${noun}`).sort()
+  const items = [...counts]
+    .map(([name, count]) => `${name} ${verb} ${count} resource instances`)
+    .sort()
   return start + items.join(', ')
 }
 
