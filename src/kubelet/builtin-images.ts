@@ -1,6 +1,6 @@
 // The images that need no registry: which names they answer to, and what they run.
 import { fileURLToPath } from 'node:url'
-import type { ImageContext } from './images.ts'
+import type { ImageContext } from './image.ts'
 import type { ContainerMount } from './runtime.ts'
 
 export interface BuiltinImage {
@@ -37,9 +37,15 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     kind,
   ]
   const dns = [program.execPath, ...program.execArgv, program.entry, 'dns']
-  const tool = (name: string, repositories: string[], entrypoint: string[], cmd: string[]) => ({
-    ...{ name, repositories, entrypoint, cmd, mounts: [], own: false },
+  const tool = (
+    name: string,
+    repositories: string[],
+    run: Pick<BuiltinImage, 'entrypoint' | 'cmd'>,
+  ) => ({
+    ...{ name, repositories, ...run, mounts: [], own: false },
   })
+  const entry = (...entrypoint: string[]) => ({ entrypoint, cmd: [] })
+  const command = (...cmd: string[]) => ({ entrypoint: [], cmd })
   const ours = (name: string, repositories: string[], entrypoint: readonly string[]) => ({
     ...{ name, repositories, entrypoint, cmd: [], mounts, own: false },
   })
@@ -48,17 +54,20 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     { ...ours('echo', ['docker.io/signpost/echo'], server('echo')), own: true },
     { ...ours('coredns', ['docker.io/signpost/coredns'], dns), own: true },
     ours('coredns', ['registry.k8s.io/coredns/coredns', 'docker.io/coredns/coredns'], dns),
-    tool('pause', ['registry.k8s.io/pause', 'k8s.gcr.io/pause'], pause, []),
-    tool('shell', library('busybox', 'alpine'), [], ['sh']),
-    tool('shell', library('debian', 'ubuntu', 'bash', 'fedora'), [], [shell]),
+    tool('pause', ['registry.k8s.io/pause', 'k8s.gcr.io/pause'], { entrypoint: pause, cmd: [] }),
+    tool('shell', library('busybox', 'alpine'), command('sh')),
+    tool('shell', library('debian', 'ubuntu', 'bash', 'fedora'), command(shell)),
     tool(
       'shell',
       ['docker.io/nicolaka/netshoot', 'registry.k8s.io/e2e-test-images/busybox'],
-      [],
-      ['sh'],
+      command('sh'),
     ),
-    tool('shell', ['registry.k8s.io/e2e-test-images/jessie-dnsutils'], [], ['sleep', 'infinity']),
-    tool('curl', ['docker.io/curlimages/curl', 'docker.io/alpine/curl'], ['curl'], []),
+    tool(
+      'shell',
+      ['registry.k8s.io/e2e-test-images/jessie-dnsutils'],
+      command('sleep', 'infinity'),
+    ),
+    tool('curl', ['docker.io/curlimages/curl', 'docker.io/alpine/curl'], entry('curl')),
     {
       ...ours('agnhost', ['registry.k8s.io/e2e-test-images/agnhost'], server('agnhost')),
       cmd: ['pause'],

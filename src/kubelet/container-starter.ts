@@ -1,12 +1,13 @@
 // From a container's spec to what the runtime is told: image, environment, user, mounts, files.
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { configmaps, secrets } from '../api/resources.gen.ts'
 import type { ConfigMap, Container, Pod, Secret, Service } from '../api/types/core.gen.ts'
 import type { PodFacts } from './downward.ts'
 import { buildEnv } from './env.ts'
 import { expand } from './expand.ts'
-import { type ImageContext, type ResolvedImage, resolveImage } from './images.ts'
+import type { ImageContext, ResolvedImage } from './image.ts'
+import { resolveImage } from './images.ts'
 import type { ObjectHolder } from './object-source.ts'
+import type { PodFiles } from './pod-files.ts'
 import type { ContainerConfig, ContainerMount, ContainerUser } from './runtime.ts'
 import { VolumeError } from './volume-files.ts'
 import { containerMounts, type MountedVolumes } from './volumes.ts'
@@ -30,9 +31,7 @@ export interface StarterContext {
   readonly objects: ObjectHolder
   readonly volumes: MountedVolumes
   readonly hostname: string
-  /** The Pod's own directory. */
-  readonly directory: string
-  readonly logPath: string
+  readonly files: PodFiles
   /** A user namespace with one uid cannot be anybody else. */
   readonly singleUser: boolean
 }
@@ -62,9 +61,7 @@ export async function prepareContainer(
   const env = { HOSTNAME: context.hostname, HOME: home, ...about, ...image.env, ...own }
   const terminal = container.tty ? { TERM: 'xterm' } : {}
   const lookup = (name: string) => env[name as keyof typeof env]
-  const terminationLog = `${context.directory}/termination/${container.name}-${attempt}`
-  mkdirSync(`${context.directory}/termination`, { recursive: true })
-  writeFileSync(terminationLog, '', { mode: 0o666 })
+  const terminationLog = context.files.makeTerminationLog(container.name, attempt)
   const config: ContainerConfig = {
     name: container.name,
     attempt,
@@ -74,11 +71,11 @@ export async function prepareContainer(
     env: { ...terminal, ...env },
     workingDir: container.workingDir || image.workingDir,
     user,
-    mounts: [...image.mounts, ...mountsOf(container, env, terminationLog, context)],
+    mounts: [...image.mounts, ...mountsOf(container, { env, terminationLog }, context)],
     files: { '/etc/hostname': `${context.hostname}\n` },
     stdin: container.stdin ?? false,
     tty: container.tty ?? false,
-    logPath: context.logPath,
+    logPath: context.files.logPath(container.name, attempt),
   }
   return {
     config,
@@ -161,13 +158,12 @@ const defaultTerminationPath = '/dev/termination-log'
 
 function mountsOf(
   container: Container,
-  env: Readonly<Record<string, string>>,
-  terminationLog: string,
+  own: { readonly env: Readonly<Record<string, string>>; readonly terminationLog: string },
   context: StarterContext,
 ): ContainerMount[] {
   let volumes: ContainerMount[]
   try {
-    volumes = containerMounts(container, context.volumes, env)
+    volumes = containerMounts(container, context.volumes, own.env)
   } catch (error) {
     if (error instanceof VolumeError) {
       throw new StartRefused('CreateContainerConfigError', error.message)
@@ -175,14 +171,15 @@ function mountsOf(
     throw error
   }
   const taken = new Set(volumes.map(({ target }) => target))
-  const own: ContainerMount[] = [
-    { source: `${context.directory}/resolv.conf`, target: '/etc/resolv.conf', readOnly: false },
-    { source: `${context.directory}/hosts`, target: '/etc/hosts', readOnly: false },
+  const { directory } = context.files
+  const usual: ContainerMount[] = [
+    { source: `${directory}/resolv.conf`, target: '/etc/resolv.conf', readOnly: false },
+    { source: `${directory}/hosts`, target: '/etc/hosts', readOnly: false },
     {
-      source: terminationLog,
+      source: own.terminationLog,
       target: container.terminationMessagePath || defaultTerminationPath,
       readOnly: false,
     },
   ]
-  return [...own.filter(({ target }) => !taken.has(target)), ...volumes]
+  return [...usual.filter(({ target }) => !taken.has(target)), ...volumes]
 }

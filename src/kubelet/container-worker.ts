@@ -1,49 +1,45 @@
 // One container of a Pod over all its instances: starts it, probes it, stops it, tells what became of it.
-import { rm } from 'node:fs/promises'
 import type { Container, Pod, Service } from '../api/types/core.gen.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Logger } from '../lib/log.ts'
 import { prepareContainer, type PreparedContainer, StartRefused } from './container-starter.ts'
 import type { PodFacts } from './downward.ts'
 import { runHook } from './hooks.ts'
-import type { ImageContext } from './images.ts'
+import type { ImageContext } from './image.ts'
 import type { ObjectHolder } from './object-source.ts'
 import type { Exit, Instance, StartFailure } from './pod-observed.ts'
 import { containerOf, type PodState, updateContainer } from './pod-state.ts'
-import type { NodeFacts } from './pod-worker.ts'
+import type { NodeFacts } from './node-facts.ts'
+import { type PodFiles, readTail } from './pod-files.ts'
 import { ContainerProber } from './prober.ts'
 import { nextBackoff, pullDelayMs } from './restart.ts'
-import {
-  type ContainerExit,
-  type RunningContainer,
-  type Runtime,
-  RuntimeError,
-  type Sandbox,
-} from './runtime.ts'
-import { terminationMessage } from './termination-message.ts'
-import type { MountedVolumes } from './volumes.ts'
+import { type ContainerExit, type RunningContainer, RuntimeError, type Sandbox } from './runtime.ts'
+import { maxFallbackBytes, maxMessageBytes, terminationMessage } from './termination-message.ts'
+import type { PodVolumes } from './volumes.ts'
+
+export interface PodEvent {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  /** Absent: it is about the Pod as a whole. */
+  readonly container?: string
+}
 
 /** The Pod's worker as its containers see it. */
 export interface ContainerHost {
   readonly state: PodState
   readonly node: NodeFacts
-  readonly runtime: Runtime
   readonly clock: Clock
-  readonly log: Logger
   readonly objects: ObjectHolder
-  readonly directory: string
+  readonly files: PodFiles
+  readonly volumes: PodVolumes
   pod(): Pod
-  spec(name: string): Container | undefined
   sandbox(): Sandbox | undefined
   hostname(): string
   facts(): PodFacts
-  podIP(): string
-  volumes(): MountedVolumes
   images(): ImageContext
   services(): Promise<readonly Service[]>
-  logPath(container: string, attempt: number): string
   changed(): void
-  event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void
+  event(event: PodEvent): void
 }
 
 const retryMs = 10_000
@@ -68,16 +64,25 @@ export class ContainerWorker {
     return containerOf(this.#host.state, this.#name).state === 'running' ? this.#running : undefined
   }
 
+  #spec(): Container | undefined {
+    const { initContainers = [], containers } = this.#host.pod().spec
+    return [...containers, ...initContainers].find(({ name }) => name === this.#name)
+  }
+
+  #podIP(): string {
+    return this.#host.facts().podIPs[0] ?? '127.0.0.1'
+  }
+
   /** Paths of its logs: the newest instance's, or that of the one before. */
   logPath(previous: boolean): string | undefined {
     const { instance, last } = containerOf(this.#host.state, this.#name)
     const wanted = previous ? last : instance
-    return wanted && this.#host.logPath(this.#name, wanted.attempt)
+    return wanted && this.#host.files.logPath(this.#name, wanted.attempt)
   }
 
   async start(attempt: number): Promise<void> {
     const host = this.#host
-    const spec = host.spec(this.#name)
+    const spec = this.#spec()
     if (!spec) return
     updateContainer(host.state, this.#name, { state: 'starting' })
     try {
@@ -97,10 +102,9 @@ export class ContainerWorker {
       images: host.images(),
       services: await host.services(),
       objects: host.objects,
-      volumes: host.volumes(),
+      volumes: host.volumes.mounted,
       hostname: host.hostname(),
-      directory: host.directory,
-      logPath: host.logPath(this.#name, attempt),
+      files: host.files,
       singleUser: host.node.singleUser,
     })
     this.#pullFailures = 0
@@ -124,12 +128,9 @@ export class ContainerWorker {
     this.#prepared = prepared
     void before?.remove()
     const seen = containerOf(state, this.#name)
-    const instance = this.#instance(
-      running.id,
-      attempt,
-      prepared.image.imageID,
-      running.startedAtMs,
-    )
+    const { imageID } = prepared.image
+    const from = { imageID, id: running.id, atMs: running.startedAtMs }
+    const instance = this.#instance(attempt, from)
     const postStart = spec.lifecycle?.postStart ? 'running' : 'done'
     state.containers.set(this.#name, {
       state: 'running',
@@ -141,7 +142,7 @@ export class ContainerWorker {
       ready: false,
     })
     this.#event('Normal', 'Started', `Container started`)
-    void this.#removeOldLog(attempt - 2)
+    void this.#host.files.removeLog(this.#name, attempt - 2)
     void running.exited.then((exit) => this.#exited(running, instance, exit))
     if (postStart === 'running') void this.#postStart(spec, running)
     this.#probe(spec, running)
@@ -152,8 +153,9 @@ export class ContainerWorker {
     return sandbox.start(prepared.config)
   }
 
-  #instance(id: string, attempt: number, imageID: string, startedAtMs: number): Instance {
-    const image = this.#host.spec(this.#name)?.image ?? ''
+  #instance(attempt: number, from: { imageID: string; id: string; atMs: number }): Instance {
+    const image = this.#spec()?.image ?? ''
+    const { imageID, id, atMs: startedAtMs } = from
     return { id, attempt, image, imageID, startedAtMs, postStart: 'done' }
   }
 
@@ -166,7 +168,7 @@ export class ContainerWorker {
     if (error instanceof RuntimeError && error.code === 'StartError') {
       // The container was there and its command was not: it counts as an instance that ended.
       const id = `${pod().metadata.uid?.replaceAll('-', '')}${attempt.toString(16).padStart(32, '0')}`
-      const instance = this.#instance(id, attempt, '', nowMs)
+      const instance = this.#instance(attempt, { imageID: '', id, atMs: nowMs })
       const exit = { exitCode: 128, finishedAtMs: nowMs, reason: 'StartError', message }
       const backoff = seen.instance ? nextBackoff(seen.backoff, seen.instance, nowMs) : undefined
       state.containers.set(this.#name, {
@@ -199,14 +201,14 @@ export class ContainerWorker {
   }
 
   #probe(spec: Container, running: RunningContainer): void {
-    const { clock, node, podIP } = this.#host
+    const { clock, node } = this.#host
     const isPlainInit =
       spec.restartPolicy !== 'Always' &&
       (this.#host.pod().spec.initContainers ?? []).some(({ name }) => name === this.#name)
     this.#prober?.stop()
     if (isPlainInit) return
     this.#prober = new ContainerProber(
-      { container: spec, running, podIP: podIP() },
+      { container: spec, running, podIP: this.#podIP() },
       {
         onChange: () => this.#host.changed(),
         onProbeFailure: (kind, text) => {
@@ -218,7 +220,7 @@ export class ContainerWorker {
           this.#event('Warning', 'ProbeWarning', `${title} probe warning: ${text}`)
         },
       },
-      { clock, userAgent: `kube-probe/${node.userAgentVersion}` },
+      { clock, userAgent: `kube-probe/${node.kubernetesVersion}` },
     )
   }
 
@@ -255,17 +257,17 @@ export class ContainerWorker {
     spec: Container,
     running: RunningContainer,
   ): Promise<void> {
-    const { clock, node, podIP } = this.#host
+    const { clock, node } = this.#host
     this.#hook = new AbortController()
-    const target = { container: spec, running, podIP: podIP() }
-    const userAgent = `kube-lifecycle/${node.userAgentVersion}`
+    const target = { container: spec, running, podIP: this.#podIP() }
+    const userAgent = `kube-lifecycle/${node.kubernetesVersion}`
     await runHook(handler, target, { clock, signal: this.#hook.signal, userAgent })
   }
 
   stop(message: string, deadlineMs: number): void {
     const { state, changed } = this.#host
     this.#event('Normal', 'Killing', message)
-    const spec = this.#host.spec(this.#name)
+    const spec = this.#spec()
     const running = this.#running
     const handler = spec?.lifecycle?.preStop
     const preStop = handler && running ? 'running' : 'done'
@@ -303,16 +305,16 @@ export class ContainerWorker {
   }
 
   #exited(running: RunningContainer, instance: Instance, ended: ContainerExit): void {
-    const { state, changed, logPath } = this.#host
+    const { state, changed, files } = this.#host
     if (this.#running !== running) return
     this.#prober?.stop()
     this.#hook?.abort()
-    const spec = this.#host.spec(this.#name)
-    const files = {
-      terminationLog: this.#prepared?.terminationLog ?? '',
-      logPath: logPath(this.#name, instance.attempt),
+    const spec = this.#spec()
+    const words = {
+      own: readTail(this.#prepared?.terminationLog ?? '', maxMessageBytes),
+      log: () => readTail(files.logPath(this.#name, instance.attempt), maxFallbackBytes),
     }
-    const message = spec ? terminationMessage(spec, ended.exitCode, files) : ''
+    const message = spec ? terminationMessage(spec, ended.exitCode, words) : ''
     const exit: Exit = { ...ended, ...(message === '' ? {} : { message }) }
     const { stop: _stop, unhealthy: _unhealthy, ...seen } = containerOf(state, this.#name)
     state.containers.set(this.#name, {
@@ -339,11 +341,7 @@ export class ContainerWorker {
     this.#hook?.abort()
   }
 
-  async #removeOldLog(attempt: number): Promise<void> {
-    if (attempt >= 0) await rm(this.#host.logPath(this.#name, attempt), { force: true })
-  }
-
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#host.event(type, reason, message, this.#name)
+    this.#host.event({ type, reason, message, container: this.#name })
   }
 }

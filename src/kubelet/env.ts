@@ -78,18 +78,15 @@ class Builder {
     if (from.configMapKeyRef) {
       const { name = '', key, optional } = from.configMapKeyRef
       const value = this.#configMap(name, optional)?.data?.[key]
-      return this.#required(
-        value,
-        optional,
-        key,
-        `ConfigMap ${this.#pod.metadata.namespace}/${name}`,
+      return (
+        value ?? this.#missing(optional, key, `ConfigMap ${this.#pod.metadata.namespace}/${name}`)
       )
     }
     if (from.secretKeyRef) {
       const { name = '', key, optional } = from.secretKeyRef
       const data = this.#secret(name, optional)?.data?.[key]
       const value = data === undefined ? undefined : fromBase64(data)
-      return this.#required(value, optional, key, `Secret ${this.#pod.metadata.namespace}/${name}`)
+      return value ?? this.#missing(optional, key, `Secret ${this.#pod.metadata.namespace}/${name}`)
     }
     return undefined
   }
@@ -100,14 +97,9 @@ class Builder {
     return resourceValue(selector, named ?? this.#container, this.#sources.facts)
   }
 
-  #required(
-    value: string | undefined,
-    optional: boolean | undefined,
-    key: string,
-    where: string,
-  ): string | undefined {
-    if (value === undefined && !optional) throw new EnvError(`couldn't find key ${key} in ${where}`)
-    return value
+  #missing(optional: boolean | undefined, key: string, where: string): undefined {
+    if (!optional) throw new EnvError(`couldn't find key ${key} in ${where}`)
+    return undefined
   }
 
   #configMap(name: string, optional: boolean | undefined): ConfigMap | undefined {

@@ -1,5 +1,5 @@
 // The image map as users write it: YAML lists in the values of ConfigMap kube-system/signpost-images.
-import type { ImageMapping } from './images.ts'
+import type { ImageMapping } from './image.ts'
 
 /** Throws with the place of the first entry that says nothing useful. */
 export async function parseImageMap(

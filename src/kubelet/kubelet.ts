@@ -1,5 +1,4 @@
 // The node agent: takes in the Pods bound to this node and runs each by a worker of its own.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import * as os from 'node:os'
 import { configmaps, pods, services } from '../api/resources.gen.ts'
 import type { Pod } from '../api/types/core.gen.ts'
@@ -11,22 +10,23 @@ import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { mountsBelow, mountTmpfs, unmount } from '../linux/mount.ts'
 import { admit } from './admit.ts'
 import { ContainerLogs } from './container-logs.ts'
-import { defaultPath, type ImageContext, type ImageMapping, type ImagePolicy } from './images.ts'
+import type { ImageContext, ImageMapping, ImagePolicy } from './image.ts'
 import { parseImageMap } from './image-map.ts'
 import { readMachine } from './machine.ts'
 import { createPodNetwork } from './network.ts'
 import type { NodeFactsForObject } from './node-object.ts'
 import { NodeReporter } from './node-reporter.ts'
 import { ObjectSource } from './object-source.ts'
-import { type NodeFacts, PodWorker } from './pod-worker.ts'
+import type { NodeFacts } from './node-facts.ts'
+import { PodWorker } from './pod-worker.ts'
 import { createProcessRuntime } from './process-runtime/process-runtime.ts'
 import { type ProgramConfig, programOf } from './program.ts'
 import { parseResolvConf } from './resolvconf.ts'
 import type { Runtime } from './runtime.ts'
 import { startServer, type KubeletServer } from './server.ts'
+import { hasProgram, readHostFile, StateDirectory } from './state-directory.ts'
 import { StatusWriter } from './status-writer.ts'
 
 export interface KubeletConfig {
@@ -87,6 +87,7 @@ class NodeAgent implements Kubelet {
   readonly name = 'kubelet'
   readonly #config: KubeletConfig
   readonly #deps: KubeletDeps
+  readonly #directory: StateDirectory
   readonly #runtime: Runtime
   readonly #network: ReturnType<typeof createPodNetwork>
   readonly #informers: InformerFactory
@@ -108,7 +109,8 @@ class NodeAgent implements Kubelet {
     this.#config = config
     this.#deps = deps
     const { client, clock, random, log } = deps
-    const { stateDir, nodeName } = config
+    const { stateDir, logDir, nodeName } = config
+    this.#directory = new StateDirectory(stateDir, logDir)
     const network = {
       podCIDRs: config.podCIDR.split(','),
       nodeIPs: this.#nodeIPs,
@@ -139,12 +141,7 @@ class NodeAgent implements Kubelet {
   }
 
   async start(): Promise<void> {
-    const { stateDir } = this.#config
-    for (const target of mountsBelow(stateDir)) unmount(target)
-    for (const directory of [this.#podsDirectory, this.#logDirectory, this.#memoryDirectory]) {
-      mkdirSync(directory, { recursive: true, mode: 0o755 })
-    }
-    mountTmpfs(this.#memoryDirectory, 'mode=0755')
+    this.#directory.open()
     this.#network.open()
     const runtime = this.#runtime.open()
     this.#server = await this.#serve()
@@ -167,18 +164,6 @@ class NodeAgent implements Kubelet {
     return this.#config.nodeIP.split(',')
   }
 
-  get #logDirectory(): string {
-    return this.#config.logDir ?? `${this.#config.stateDir}/logs`
-  }
-
-  get #podsDirectory(): string {
-    return `${this.#config.stateDir}/pods`
-  }
-
-  get #memoryDirectory(): string {
-    return `${this.#config.stateDir}/memory`
-  }
-
   #nodeFacts(): NodeFacts {
     const { nodeName, clusterDNS, clusterDomain, resolvConf, rootless } = this.#config
     return {
@@ -186,13 +171,13 @@ class NodeAgent implements Kubelet {
       nodeIPs: this.#nodeIPs,
       hostname: nodeName,
       clusterDNS: { servers: clusterDNS, domain: clusterDomain },
-      resolvConf: parseResolvConf(readFileSync(resolvConf, 'utf8')),
+      resolvConf: parseResolvConf(readHostFile(resolvConf)),
       allocatable: { cpu: String(os.cpus().length), memory: String(os.totalmem()) },
-      podsDirectory: this.#podsDirectory,
-      memoryDirectory: this.#memoryDirectory,
-      logDirectory: this.#logDirectory,
+      podsDirectory: this.#directory.pods,
+      memoryDirectory: this.#directory.memory,
+      logDirectory: this.#directory.logs,
       singleUser: rootless,
-      userAgentVersion: /^v?(\d+\.\d+)/.exec(kubeletVersion)?.[1] ?? '',
+      kubernetesVersion: /^v?(\d+\.\d+)/.exec(kubeletVersion)?.[1] ?? '',
     }
   }
 
@@ -254,7 +239,9 @@ class NodeAgent implements Kubelet {
     const limits = { maxPods: this.#config.maxPods ?? defaultMaxPods }
     const make = (pod: Pod) => new PodWorker(pod, deps, admit(pod, this.#admitted(pod), limits))
     return () => {
-      void this.#pods.whenSynced().then(() => this.#clearOrphans())
+      void this.#pods.whenSynced().then(() => {
+        this.#directory.clearOrphans(new Set(this.#pods.list().map(({ metadata }) => metadata.uid)))
+      })
       this.#pods.subscribe(({ type, object }) => {
         if (type === 'deleted') this.#gone(object)
         else this.#take(object, make)
@@ -317,19 +304,6 @@ class NodeAgent implements Kubelet {
     this.#workers.get(uid)?.gone()
   }
 
-  /** What an earlier run left of Pods that no longer exist. */
-  #clearOrphans(): void {
-    const alive = new Set(this.#pods.list().map((pod) => pod.metadata.uid))
-    for (const uid of readdirSync(this.#podsDirectory)) {
-      if (!alive.has(uid)) rmSync(`${this.#podsDirectory}/${uid}`, { recursive: true, force: true })
-    }
-    const logs = `${this.#logDirectory}/pods`
-    for (const name of existsSync(logs) ? readdirSync(logs) : []) {
-      const uid = name.slice(name.lastIndexOf('_') + 1)
-      if (!alive.has(uid)) rmSync(`${logs}/${name}`, { recursive: true, force: true })
-    }
-  }
-
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
@@ -346,16 +320,11 @@ class NodeAgent implements Kubelet {
     this.#objects.close()
     await this.#runtime.close()
     this.#network.close()
-    for (const target of mountsBelow(this.#config.stateDir)) unmount(target)
+    this.#directory.close()
   }
 }
 
 function isNamesake(one: Pod, other: Pod): boolean {
   const [a, b] = [one.metadata, other.metadata]
   return a.name === b.name && a.namespace === b.namespace
-}
-
-function hasProgram(name: string): boolean {
-  if (name.includes('/')) return existsSync(name)
-  return defaultPath.split(':').some((directory) => existsSync(`${directory}/${name}`))
 }

@@ -73,6 +73,12 @@ export function macOf(ip: string): string {
   return ['0a', '58', ...tail.map((byte) => byte.toString(16).padStart(2, '0'))].join(':')
 }
 
+/** A Pod's namespace, and a conversation with the kernel inside it. */
+interface PodEnd {
+  readonly netns: number
+  readonly inside: Routing
+}
+
 class RoutedNetwork implements PodNetwork {
   readonly #config: PodNetworkConfig
   readonly #clock: Clock
@@ -102,7 +108,7 @@ class RoutedNetwork implements PodNetwork {
     const ips = this.#allocate(podUID)
     const inside = inNetns(netns, () => new Routing())
     try {
-      this.#connect(podUID, ips, netns, inside)
+      this.#connect(podUID, ips, { netns, inside })
     } catch (error) {
       this.del(podUID)
       throw error
@@ -112,7 +118,8 @@ class RoutedNetwork implements PodNetwork {
     return ips
   }
 
-  #connect(podUID: string, ips: readonly string[], netns: number, inside: Routing): void {
+  #connect(podUID: string, ips: readonly string[], pod: PodEnd): void {
+    const { netns, inside } = pod
     const name = linkName(podUID)
     const { mtu } = this.#config
     const outside = this.#open

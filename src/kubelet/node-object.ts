@@ -58,8 +58,7 @@ export interface Readiness {
 export function nodeStatus(
   facts: NodeFactsForObject,
   readiness: Readiness,
-  previous: NodeStatus | undefined,
-  nowMs: number,
+  before: { readonly status: NodeStatus | undefined; readonly nowMs: number },
 ): NodeStatus {
   const { machine } = facts
   const capacity = {
@@ -75,7 +74,9 @@ export function nodeStatus(
     ],
     capacity,
     allocatable: capacity,
-    conditions: conditionsOf(readiness).map((condition) => withTimes(condition, previous, nowMs)),
+    conditions: conditionsOf(readiness).map((condition) =>
+      withTimes(condition, before.status, before.nowMs),
+    ),
     daemonEndpoints: { kubeletEndpoint: { Port: facts.port } },
     nodeInfo: machine.info,
   }

@@ -118,7 +118,7 @@ export class NodeReporter {
     const { clock, client } = this.#deps
     const previous = this.#node?.status
     const readiness: Readiness = { ready: true, causes: [] }
-    const status = nodeStatus(this.#facts, readiness, previous, clock.now())
+    const status = nodeStatus(this.#facts, readiness, { status: previous, nowMs: clock.now() })
     const same = semanticEqual(withoutHeartbeats(previous), withoutHeartbeats(status))
     if (same && clock.monotonic() - this.#writtenAtMs < reportMs) return
     const wasReady = previous?.conditions?.find(({ type }) => type === 'Ready')?.status

@@ -34,7 +34,7 @@ export class ObjectSource {
     return {
       get: async <T extends KubeObject>(resource: Resource<T>, namespace: string, name: string) => {
         const id = `${resource.plural}/${namespace}/${name}`
-        const watched = this.#watch(id, resource as Resource, namespace, name)
+        const watched = this.#watch(id, resource as Resource, { namespace, name })
         held.add(id)
         watched.users.add(onChange)
         await watched.informer.whenSynced()
@@ -47,7 +47,8 @@ export class ObjectSource {
     }
   }
 
-  #watch(id: string, resource: Resource, namespace: string, name: string): Watched {
+  #watch(id: string, resource: Resource, key: { namespace: string; name: string }): Watched {
+    const { namespace, name } = key
     const known = this.#watched.get(id)
     if (known) return known
     const factory = this.#makeFactory()

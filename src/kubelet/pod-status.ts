@@ -23,10 +23,10 @@ export interface StatusContext {
 
 export function podStatus(pod: Pod, observed: ObservedPod, context: StatusContext): PodStatus {
   const initStatuses = (pod.spec.initContainers ?? []).map((container) =>
-    containerStatus(container, pod, observed, context),
+    containerStatus(container, { pod, observed, context }),
   )
   const containerStatuses = pod.spec.containers
-    .map((container) => containerStatus(container, pod, observed, context))
+    .map((container) => containerStatus(container, { pod, observed, context }))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
   const { phase, reason, message } = phaseOf(pod, observed, context.nowMs)
   const facts = { pod, observed, phase, statuses: [...initStatuses, ...containerStatuses] }
@@ -167,14 +167,16 @@ function containersReadyCondition({ pod, phase, statuses }: Facts): Condition {
   return { type, status: false, reason: 'ContainersNotReady', message }
 }
 
-function containerStatus(
-  container: Container,
-  pod: Pod,
-  observed: ObservedPod,
-  context: StatusContext,
-): ContainerStatus {
+interface About {
+  readonly pod: Pod
+  readonly observed: ObservedPod
+  readonly context: StatusContext
+}
+
+function containerStatus(container: Container, about: About): ContainerStatus {
+  const { pod, observed, context } = about
   const seen = observed.containers.get(container.name)
-  const { state, lastState } = statesOf(container, pod, observed, context)
+  const { state, lastState } = statesOf(container, about)
   const instance = seen?.instance
   const isInit = (pod.spec.initContainers ?? []).includes(container)
   const oneShot = isInit && !isSidecar(container)
@@ -208,12 +210,8 @@ interface States {
   readonly lastState: ContainerState
 }
 
-function statesOf(
-  container: Container,
-  pod: Pod,
-  observed: ObservedPod,
-  context: StatusContext,
-): States {
+function statesOf(container: Container, about: About): States {
+  const { pod, observed, context } = about
   const seen = observed.containers.get(container.name)
   const instance = seen?.instance
   const reason = pod.spec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating'
@@ -231,7 +229,7 @@ function statesOf(
   if (seen.failure && !observed.termination) {
     return { state: { waiting: reasonOf(seen.failure) }, lastState: terminated(instance) }
   }
-  if (seen.state === 'exited' && waitsToRestart(container, pod, observed, seen)) {
+  if (seen.state === 'exited' && waitsToRestart(container, seen, about)) {
     return { state: { waiting: crashLoop(container, pod, seen) }, lastState: terminated(instance) }
   }
   return { state: terminated(instance), lastState: terminated(seen.last) }
@@ -241,12 +239,8 @@ function reasonOf(failure: { readonly reason: string; readonly message: string }
   return { reason: failure.reason, message: failure.message }
 }
 
-function waitsToRestart(
-  container: Container,
-  pod: Pod,
-  observed: ObservedPod,
-  seen: ObservedContainer,
-): boolean {
+function waitsToRestart(container: Container, seen: ObservedContainer, about: About): boolean {
+  const { pod, observed } = about
   if (observed.termination) return false
   const exit = seen.instance!.exit!
   const isInit = (pod.spec.initContainers ?? []).includes(container)

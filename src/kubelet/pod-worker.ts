@@ -1,22 +1,23 @@
 // One Pod's life on this node: asks step() what to do, does it, and reports what came of it.
 // Everything that takes time runs beside it and comes back through #changed().
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { configmaps, pods, secrets, serviceaccounts } from '../api/resources.gen.ts'
-import { isReason } from '../api/machinery/status.ts'
-import type { KubeObject } from '../api/machinery/resource.ts'
-import type { Container, Pod, PodStatus, Service } from '../api/types/core.gen.ts'
+import { configmaps, secrets } from '../api/resources.gen.ts'
+import type { Pod, PodStatus, Service } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/recorder.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
-import { ContainerWorker } from './container-worker.ts'
+import type { Random } from '../lib/random.ts'
+import { type ContainerHost, ContainerWorker, type PodEvent } from './container-worker.ts'
 import type { PodFacts } from './downward.ts'
 import { buildHosts, hostnameOf } from './hosts.ts'
-import type { ImageContext } from './images.ts'
+import type { ImageContext } from './image.ts'
 import type { ObjectHolder, ObjectSource } from './object-source.ts'
 import { type Action, isTerminal, step } from './pod.ts'
+import { deletePod } from './pod-deletion.ts'
+import { PodFiles, readNodeHosts } from './pod-files.ts'
+import type { NodeFacts } from './node-facts.ts'
 import type { Reason } from './pod-observed.ts'
+import { PodTokens } from './pod-token.ts'
 import { initialState, type PodState } from './pod-state.ts'
 import { podStatus } from './pod-status.ts'
 import {
@@ -30,24 +31,9 @@ import type { StatusWriter } from './status-writer.ts'
 import { type FileSources } from './volume-files.ts'
 import { PodVolumes } from './volumes.ts'
 
-export interface NodeFacts {
-  readonly nodeName: string
-  readonly nodeIPs: readonly string[]
-  readonly hostname: string
-  readonly clusterDNS: ClusterDNS
-  readonly resolvConf: ResolvConf
-  readonly allocatable: Readonly<Record<string, string>>
-  /** Of all Pods, on disk. */
-  readonly podsDirectory: string
-  /** Of all Pods, in memory. */
-  readonly memoryDirectory: string
-  readonly logDirectory: string
-  readonly singleUser: boolean
-  readonly userAgentVersion: string
-}
-
 export interface WorkerDeps {
   readonly client: Client
+  readonly random: Random
   readonly runtime: Runtime
   readonly clock: Clock
   readonly log: Logger
@@ -61,7 +47,6 @@ export interface WorkerDeps {
 }
 
 const retryMs = 10_000
-const tokenRefreshShare = 0.8
 
 export class PodWorker {
   readonly uid: string
@@ -70,7 +55,9 @@ export class PodWorker {
   readonly #deps: WorkerDeps
   readonly #state: PodState
   readonly #objects: ObjectHolder
+  readonly #files: PodFiles
   readonly #volumes: PodVolumes
+  readonly #tokens: PodTokens
   readonly #containers = new Map<string, ContainerWorker>()
   readonly #warned = new Set<string>()
   #resolveDone: () => void = () => {}
@@ -82,7 +69,6 @@ export class PodWorker {
   #finished = false
   #tearing = false
   #stopping = false
-  #tokenTimer: Timer | undefined
 
   constructor(pod: Pod, deps: WorkerDeps, refusal?: Reason) {
     this.#pod = pod
@@ -91,8 +77,12 @@ export class PodWorker {
     this.#state = initialState(pod, deps.clock.now())
     if (refusal) this.#state.refusal = refusal
     this.#objects = deps.objects.holder(() => this.#objectsChanged())
+    this.#files = new PodFiles(pod, deps.node)
+    const { client, clock, random } = deps
+    const onDue = () => void this.#refreshVolumes()
+    this.#tokens = new PodTokens(pod, { client, clock, random, onDue })
     const place = {
-      directory: `${this.directory}/volumes`,
+      directory: `${this.#files.directory}/volumes`,
       memory: `${deps.node.memoryDirectory}/${this.uid}`,
     }
     this.#volumes = new PodVolumes(place, this.#fileSources())
@@ -104,15 +94,6 @@ export class PodWorker {
 
   get pod(): Pod {
     return this.#pod
-  }
-
-  get directory(): string {
-    return `${this.#deps.node.podsDirectory}/${this.uid}`
-  }
-
-  get logDirectory(): string {
-    const { namespace, name } = this.#pod.metadata
-    return `${this.#deps.node.logDirectory}/pods/${namespace}_${name}_${this.uid}`
   }
 
   /** Nothing of it runs any more; only its object and its logs are left. */
@@ -247,7 +228,7 @@ export class PodWorker {
       this.#state.volumes = { state: 'mounted' }
     } catch (error) {
       this.#state.volumes = { state: 'none', retryAtMs: this.#deps.clock.now() + retryMs }
-      this.event('Warning', 'FailedMount', messageOf(error))
+      this.event({ type: 'Warning', reason: 'FailedMount', message: messageOf(error) })
     }
     this.#changed()
   }
@@ -271,7 +252,7 @@ export class PodWorker {
         state: 'none',
         retryAtMs: clock.now() + retryMs,
       }
-      this.event('Warning', 'FailedCreatePodSandBox', messageOf(error))
+      this.event({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: messageOf(error) })
     }
     this.#changed()
   }
@@ -285,15 +266,14 @@ export class PodWorker {
 
   /** Kept for the Pod's life: every container of it sees the same files. */
   #writeFiles(node: NodeFacts): void {
-    mkdirSync(this.directory, { recursive: true, mode: 0o750 })
     const { conf, warnings } = buildResolvConf(this.#pod, node.clusterDNS, node.resolvConf)
-    for (const { reason, message } of warnings) this.event('Warning', reason, message)
-    writeFileSync(`${this.directory}/resolv.conf`, formatResolvConf(conf))
-    const nodeHosts = this.#pod.spec.hostNetwork
-      ? { nodeHosts: readFileSync('/etc/hosts', 'utf8') }
-      : {}
-    const request = { podIPs: this.#podIPs(), clusterDomain: node.clusterDNS.domain, ...nodeHosts }
-    writeFileSync(`${this.directory}/hosts`, buildHosts(this.#pod, request))
+    for (const { reason, message } of warnings) this.event({ type: 'Warning', reason, message })
+    const hosts = buildHosts(this.#pod, {
+      podIPs: this.#podIPs(),
+      clusterDomain: node.clusterDNS.domain,
+      ...(this.#pod.spec.hostNetwork ? { nodeHosts: readNodeHosts() } : {}),
+    })
+    this.#files.writeNetworkFiles({ hosts, resolvConf: formatResolvConf(conf) })
   }
 
   #podIPs(): readonly string[] {
@@ -309,31 +289,18 @@ export class PodWorker {
     await worker.start(attempt)
   }
 
-  #host() {
-    const { node, clock, log, runtime, images, services } = this.#deps
+  #host(): ContainerHost {
+    const { node, clock, images, services } = this.#deps
     return {
-      ...{ node, clock, log, runtime, images, services },
-      state: this.#state,
-      objects: this.#objects,
-      directory: this.directory,
+      ...{ node, clock, images, services, state: this.#state, objects: this.#objects },
+      ...{ files: this.#files, volumes: this.#volumes },
       pod: () => this.#pod,
-      spec: (name: string) => this.#specOf(name),
       sandbox: () => this.#sandbox,
       hostname: () => this.#hostname(),
       facts: () => this.#facts(),
-      podIP: () => this.#podIPs()[0] ?? '127.0.0.1',
-      volumes: () => this.#volumes.mounted,
-      logPath: (container: string, attempt: number) =>
-        `${this.logDirectory}/${container}/${attempt}.log`,
       changed: () => this.#changed(),
-      event: (type: 'Normal' | 'Warning', reason: string, message: string, container?: string) =>
-        this.event(type, reason, message, container),
+      event: (event) => this.event(event),
     }
-  }
-
-  #specOf(name: string): Container | undefined {
-    const { initContainers = [], containers } = this.#pod.spec
-    return [...containers, ...initContainers].find((container) => container.name === name)
   }
 
   #facts(): PodFacts {
@@ -350,32 +317,8 @@ export class PodWorker {
       },
       configMap: (name) => this.#objects.get(configmaps, namespace, name),
       secret: (name) => this.#objects.get(secrets, namespace, name),
-      token: (audience, seconds) => this.#token(audience, seconds),
+      token: (audience, seconds) => this.#tokens.get(audience, seconds),
     }
-  }
-
-  /** Bound to the Pod, and asked for anew when most of its life is over. */
-  async #token(audience: string | undefined, expirationSeconds: number): Promise<string> {
-    const { client, clock } = this.#deps
-    const { namespace, name, uid } = this.#pod.metadata
-    const request = {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      metadata: { name: this.#pod.spec.serviceAccountName ?? 'default', namespace },
-      spec: {
-        audiences: audience ? [audience] : [],
-        expirationSeconds,
-        boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
-      },
-    }
-    const answer = (await client
-      .resource<KubeObject>(serviceaccounts)
-      .create(request as KubeObject, { subresource: 'token' })) as { status?: { token?: string } }
-    this.#tokenTimer?.cancel()
-    this.#tokenTimer = clock.after(expirationSeconds * 1000 * tokenRefreshShare, () => {
-      void this.#refreshVolumes()
-    })
-    return answer.status?.token ?? ''
   }
 
   #objectsChanged(): void {
@@ -404,7 +347,7 @@ export class PodWorker {
   }
 
   /** Told once a Pod where repeating it would say nothing new. */
-  event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+  event({ type, reason, message, container }: PodEvent): void {
     if (reason === 'ImageSubstituted') {
       if (this.#warned.has(message)) return
       this.#warned.add(message)
@@ -422,7 +365,7 @@ export class PodWorker {
     this.#tearing = true
     this.#report()
     for (const worker of this.#containers.values()) worker.end()
-    this.#tokenTimer?.cancel()
+    this.#tokens.stop()
     if (!this.#stopping) await this.#deps.status.flush(this.uid)
     try {
       await this.#sandbox?.remove()
@@ -430,7 +373,7 @@ export class PodWorker {
     } catch (error) {
       this.#deps.log.error('cannot take a pod down', { pod: this.key, error })
     }
-    rmSync(`${this.directory}/termination`, { recursive: true, force: true })
+    this.#files.removeTerminationLogs()
     this.#objects.close()
     this.#state.sandbox = { ...this.#state.sandbox, state: 'none' }
     this.#state.torndown = true
@@ -447,29 +390,11 @@ export class PodWorker {
     if (this.#finished || (!deleted && !this.#state.gone)) return
     this.#finished = true
     await this.#deps.status.flush(this.uid)
-    await rm(this.directory, { recursive: true, force: true })
-    await rm(this.logDirectory, { recursive: true, force: true })
-    if (!this.#state.gone) await this.#deleteObject()
+    await this.#files.remove()
+    if (!this.#state.gone) await deletePod(this.#pod, this.#deps)
     this.#deps.status.forget(this.uid)
     this.#resolveDone()
   }
-
-  async #deleteObject(): Promise<void> {
-    const { namespace, name, uid } = this.#pod.metadata
-    const body = { gracePeriodSeconds: 0, ...(uid ? { preconditions: { uid } } : {}) }
-    for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, retryMs)) {
-      try {
-        await this.#deps.client.resource(pods).delete({ namespace, name }, { body })
-        return
-      } catch (error) {
-        if (isReason(error, 'NotFound') || isReason(error, 'Conflict')) return
-        this.#deps.log.warn('cannot delete a pod that has ended', { pod: this.key, error })
-        await this.#deps.clock.sleep(delayMs)
-      }
-    }
-  }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

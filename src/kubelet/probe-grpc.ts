@@ -1,6 +1,6 @@
 // The gRPC health check (grpc.health.v1.Health/Check), over plain-text HTTP/2. Loaded on first use.
 import { connect } from 'node:http2'
-import type { ProbeOptions, ProbeOutcome } from './probe.ts'
+import type { ProbeOptions, ProbeOutcome } from './probe-outcome.ts'
 
 export interface GrpcTarget {
   readonly host: string

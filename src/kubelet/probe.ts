@@ -4,26 +4,14 @@ import * as https from 'node:https'
 import { connect } from 'node:net'
 import type { Container, HTTPGetAction, ProbeHandler } from '../api/types/core.gen.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { ProbeOptions, ProbeOutcome } from './probe-outcome.ts'
 import type { RunningContainer } from './runtime.ts'
-
-export type ProbeOutcome =
-  | { readonly result: 'success'; readonly text: string; readonly warning?: string }
-  | { readonly result: 'failure'; readonly text: string }
-  /** The probe itself could not be made: neither success nor failure. */
-  | { readonly result: 'error'; readonly text: string }
 
 export interface ProbeTarget {
   readonly container: Container
   readonly running: RunningContainer
   /** Where network probes go unless they name a host. */
   readonly podIP: string
-}
-
-export interface ProbeOptions {
-  readonly timeoutMs: number
-  readonly clock: Clock
-  /** "kube-probe/1.36" */
-  readonly userAgent: string
 }
 
 const maxOutputBytes = 10 * 1024

@@ -2,7 +2,8 @@
 import type { Container, Probe } from '../api/types/core.gen.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Unhealthy } from './pod-observed.ts'
-import { type ProbeOutcome, type ProbeTarget, runProbe } from './probe.ts'
+import { type ProbeTarget, runProbe } from './probe.ts'
+import type { ProbeOutcome } from './probe-outcome.ts'
 import {
   countResult,
   initialProbeState,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Program } from './images.ts'
+import type { Program } from './image.ts'
 
 export interface ProgramConfig {
   readonly execPath: string

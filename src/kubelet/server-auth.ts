@@ -50,7 +50,8 @@ export class Authorizer {
       const { subject } = socket.getPeerCertificate()
       // Several organizations come as a list, which the types do not say.
       const groups = ([subject?.O ?? []] as (string | string[])[]).flat()
-      if (subject?.CN) return { name: subject.CN, groups: [...groups, 'system:authenticated'] }
+      const name = ([subject?.CN ?? []] as (string | string[])[]).flat()[0]
+      if (name) return { name, groups: [...groups, 'system:authenticated'] }
     }
     const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
     return token === undefined ? undefined : this.#review(token)

@@ -125,7 +125,7 @@ function dial(query: URLSearchParams, end: (body: string) => void): void {
       )
       return
     }
-    ask(host, Number(port), request, (error, text) => {
+    ask({ host, port: Number(port) }, request, (error, text) => {
       if (error) errors.push(error)
       else responses.push(text)
       next(left - 1)
@@ -134,11 +134,16 @@ function dial(query: URLSearchParams, end: (body: string) => void): void {
   next(tries)
 }
 
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
 type Answer = (error: string, text: string) => void
 const dialTimeoutMs = 5000
 
-function askHttp(host: string, port: number, path: string, answer: Answer): void {
-  const request = get({ host, port, path: `/${path}`, agent: false }, (response) => {
+function askHttp(target: Target, path: string, answer: Answer): void {
+  const request = get({ ...target, path: `/${path}`, agent: false }, (response) => {
     let text = ''
     response.setEncoding('utf8')
     response.on('data', (chunk: string) => {
@@ -150,7 +155,7 @@ function askHttp(host: string, port: number, path: string, answer: Answer): void
   request.on('error', (error) => answer(error.message, ''))
 }
 
-function askUdp(host: string, port: number, text: string, answer: Answer): void {
+function askUdp(target: Target, text: string, answer: Answer): void {
   const socket = createSocket('udp4')
   const timer = setTimeout(() => done('timeout', ''), dialTimeoutMs)
   const done: Answer = (error, reply) => {
@@ -160,5 +165,5 @@ function askUdp(host: string, port: number, text: string, answer: Answer): void 
   }
   socket.once('error', (error) => done(error.message, ''))
   socket.once('message', (message) => done('', message.toString('utf8')))
-  socket.send(text, port, host)
+  socket.send(text, target.port, target.host)
 }

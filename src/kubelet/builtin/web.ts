@@ -24,13 +24,14 @@ export function run([port = '80', root = '.']: readonly string[]): void {
   createServer((request, response) => {
     request.resume()
     const { pathname } = new URL(request.url ?? '/', 'http://web')
-    const status = serve(root, pathname, request.method ?? 'GET', response)
+    const status = serve(root, { path: pathname, method: request.method ?? 'GET' }, response)
     const peer = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
     process.stdout.write(`${peer} "${request.method} ${request.url}" ${status}\n`)
   }).listen(Number(port))
 }
 
-function serve(root: string, path: string, method: string, response: ServerResponse): number {
+function serve(root: string, wanted: Wanted, response: ServerResponse): number {
+  const { path, method } = wanted
   response.setHeader('server', 'signpost')
   if (method !== 'GET' && method !== 'HEAD') return end(response, 405, 'Method Not Allowed\n')
   let file: string
@@ -58,6 +59,11 @@ function serve(root: string, path: string, method: string, response: ServerRespo
       .on('error', () => response.destroy())
       .pipe(response)
   return 200
+}
+
+interface Wanted {
+  readonly path: string
+  readonly method: string
 }
 
 function statOf(file: string): Stats | undefined {

@@ -33,7 +33,10 @@ function startWithPipes(request: ExecRequest, place: ExecPlace): StreamSession {
   const [stdout, stderr] = [openPipe(), openPipe()]
   const stdin = request.stdin ? openPipe() : undefined
   const stdio = [stdin?.readFd ?? 'ignore', stdout.writeFd, stderr.writeFd] as const
-  const child = spawnIn(execCommand(place.pid, request.argv, place.user), place.env, stdio)
+  const child = spawnIn(execCommand(place.pid, request.argv, place.user), place.env, {
+    stdio,
+    detached: true,
+  })
   const input = stdin && writablePipe(stdin.writeFd)
   input?.on('error', () => {})
   const output = readablePipe(stdout.readFd)
@@ -52,7 +55,10 @@ function startWithTerminal(request: ExecRequest, place: ExecPlace): StreamSessio
   const [tool, ...rest] = execCommand(place.pid, request.argv, place.user)
   const command = ['setsid', '--ctty', findTool(tool!), ...rest]
   const env = { TERM: 'xterm', ...place.env }
-  const child = spawnIn(command, env, [pty.slaveFd, pty.slaveFd, pty.slaveFd], false)
+  const child = spawnIn(command, env, {
+    stdio: [pty.slaveFd, pty.slaveFd, pty.slaveFd],
+    detached: false,
+  })
   // EIO is how the master learns that nobody holds the terminal any more: an end, not an error.
   const output = new PassThrough()
   stream.on('error', () => output.end())
@@ -79,9 +85,9 @@ type Stdio = readonly (number | 'ignore')[]
 function spawnIn(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
-  stdio: Stdio,
-  detached = true,
+  io: { readonly stdio: Stdio; readonly detached: boolean },
 ): ChildProcess {
+  const { stdio, detached } = io
   const [program, ...args] = command
   const child = spawn(findTool(program!), args, {
     env: { ...env },

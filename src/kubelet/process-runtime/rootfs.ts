@@ -95,7 +95,7 @@ class Planner {
       this.#hostDirectories()
     } else {
       this.#directories.add(paths.upper).add(paths.work)
-      this.#mounts.push(this.#overlay(rootfs, root, paths.upper, paths.work))
+      this.#mounts.push(this.#overlay(rootfs, root, { upper: paths.upper, work: paths.work }))
     }
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'run', '.old']) this.#directory(`/${name}`)
     const quiet = ['nosuid', 'nodev', 'noexec']
@@ -120,7 +120,7 @@ class Planner {
     for (const name of view.overlays) {
       const [upper, work] = [`${paths.upper}/${name}`, `${paths.work}/${name}`]
       this.#directories.add(`${paths.root}/${name}`).add(upper).add(work)
-      this.#mounts.push(this.#overlay(`/${name}`, `${paths.root}/${name}`, upper, work))
+      this.#mounts.push(this.#overlay(`/${name}`, `${paths.root}/${name}`, { upper, work }))
     }
     for (const name of view.binds) {
       const target = `${paths.root}/${name}`
@@ -134,8 +134,12 @@ class Planner {
     }
   }
 
-  #overlay(lower: string, target: string, upper: string, work: string): MountEntry {
-    const options = [`lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`]
+  #overlay(
+    lower: string,
+    target: string,
+    own: { readonly upper: string; readonly work: string },
+  ): MountEntry {
+    const options = [`lowerdir=${lower}`, `upperdir=${own.upper}`, `workdir=${own.work}`]
     if (this.#request.view.userxattr) options.push('userxattr')
     return { source: 'overlay', target, type: 'overlay', options }
   }
