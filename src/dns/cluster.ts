@@ -3,7 +3,14 @@
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { endpointslices, namespaces, pods, services } from '../api/resources.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
-import type { Client } from '../client/client.ts'
+import type {
+  Client,
+  List,
+  ListOptions,
+  ResourceClient,
+  WatchEvent,
+  WatchOptions,
+} from '../client/client.ts'
 import { keyOf } from '../client/informer.ts'
 import type { ReflectorSink } from '../client/reflector.ts'
 import { runReflector } from '../client/reflector.ts'
@@ -12,6 +19,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Metrics } from './metrics.ts'
 import { programmingBuckets } from './metrics.ts'
+import { pruneNamespace, prunePod, pruneService, pruneSlice } from './zone-objects.ts'
 import type { ZoneIndex } from './zone.ts'
 import { Zone } from './zone.ts'
 
@@ -26,6 +34,8 @@ export interface ClusterConfig {
   readonly namespaceLabels?: string
   readonly watchSlices: boolean
   readonly watchPods: boolean
+  /** Whether endpoints are named by their Pods, so that those names have to be kept. */
+  readonly podNames: boolean
 }
 
 export interface ClusterSource {
@@ -128,12 +138,14 @@ class Source {
     const nowMs = () => this.#deps.clock.now()
     this.#follow(services, selection, {
       kind: 'service',
+      prune: pruneService,
       set: (service) => zone.setService(service, nowMs()),
       delete: (key) => zone.deleteService(key, nowMs()),
     })
     const { namespaceLabels } = config
     this.#follow(namespaces, namespaceLabels ? { labelSelector: namespaceLabels } : {}, {
       kind: 'namespace',
+      prune: pruneNamespace,
       set: (namespace) => zone.setNamespace(namespace),
       delete: (key) => zone.deleteNamespace(key),
     })
@@ -141,6 +153,7 @@ class Source {
       const measure = programmingDuration(this.#deps)
       this.#follow(endpointslices, selection, {
         kind: 'slice',
+        prune: (slice) => pruneSlice(slice, config.podNames),
         set: (slice) => {
           zone.setSlice(slice, nowMs())
           if (this.synced) measure(zone, slice)
@@ -154,6 +167,7 @@ class Source {
         { ...selection, fieldSelector: livePods },
         {
           kind: 'pod',
+          prune: prunePod,
           set: (pod) => zone.setPod(pod, nowMs()),
           delete: (key) => zone.deletePod(key, nowMs()),
         },
@@ -170,7 +184,7 @@ class Source {
     this.#unsynced.add(fold.kind)
     const sink = foldingSink(this.zone, fold, () => this.#arrived(fold.kind))
     const { clock, random, log } = this.#deps
-    const client = this.#client!
+    const client = pruningClient(this.#client!, fold.prune)
     void runReflector({ client, resource, selection, sink, clock, random, log }, this.#abort.signal)
   }
 
@@ -180,8 +194,32 @@ class Source {
   }
 }
 
+/** The same client, but that objects are pruned before anything keeps them. */
+function pruningClient<T extends KubeObject>(client: Client, prune: (object: T) => T): Client {
+  return {
+    transport: client.transport,
+    resource<R extends KubeObject>(resource: Resource<R>): ResourceClient<R> {
+      const inner = client.resource(resource) as unknown as ResourceClient<T>
+      const lean = {
+        async list(options?: ListOptions): Promise<List<T>> {
+          const list = await inner.list(options)
+          return { ...list, items: list.items.map(prune) }
+        },
+        async *watch(options?: WatchOptions): AsyncIterable<WatchEvent<T>> {
+          for await (const event of inner.watch(options)) {
+            // A bookmark is no object: its annotations are the reflector's to read.
+            yield event.type === 'BOOKMARK' ? event : { ...event, object: prune(event.object) }
+          }
+        },
+      }
+      return lean as unknown as ResourceClient<R>
+    },
+  }
+}
+
 interface Fold<T> {
   readonly kind: 'service' | 'namespace' | 'slice' | 'pod'
+  readonly prune: (object: T) => T
   set(object: T): void
   delete(key: string): void
 }

@@ -62,7 +62,7 @@ describe('startDns()', () => {
   })
 
   it('fails where there are no in-cluster credentials', async () => {
-    const config = { watchSlices: true, watchPods: false }
+    const config = { watchSlices: true, watchPods: false, podNames: false }
     await expect(connectCluster(config)).rejects.toThrow('unable to load in-cluster configuration')
   })
 

@@ -95,8 +95,8 @@ export function endpointLabel(endpoint: ZoneEndpoint, podNames: boolean): string
   return dashed.endsWith('-') ? `${dashed}0` : dashed
 }
 
-// What an informer needs to keep so that the functions above still give the same: handed to it as
-// its transform, so that labels, selectors, managedFields and status never stay in memory.
+// What the functions above read of an object, and nothing else: applied to each object as it comes
+// off the wire, so that a first list of thousands never stands in memory with all its status.
 
 export function pruneService(service: Service): Service {
   const { type, clusterIP, clusterIPs, externalName, ports } = service.spec
@@ -114,7 +114,8 @@ export function pruneService(service: Service): Service {
 
 const lastChangeTrigger = 'endpoints.kubernetes.io/last-change-trigger-time'
 
-export function pruneSlice(slice: EndpointSlice): EndpointSlice {
+/** Names of Pods go too, unless endpoints are to be named by them. */
+export function pruneSlice(slice: EndpointSlice, podNames: boolean): EndpointSlice {
   const { annotations, labels } = slice.metadata
   const trigger = annotations?.[lastChangeTrigger]
   const service = labels?.[serviceNameLabel]
@@ -130,7 +131,7 @@ export function pruneSlice(slice: EndpointSlice): EndpointSlice {
       addresses: endpoint.addresses,
       ...(endpoint.conditions?.ready === false ? { conditions: { ready: false } } : {}),
       ...(endpoint.hostname ? { hostname: endpoint.hostname } : {}),
-      ...(endpoint.targetRef?.name ? { targetRef: { name: endpoint.targetRef.name } } : {}),
+      ...(podNames && endpoint.targetRef ? { targetRef: { name: endpoint.targetRef.name } } : {}),
       ...(endpoint.zone ? { zone: endpoint.zone } : {}),
     })),
   }

@@ -62,7 +62,7 @@ function parseConfig(line: Line, block: BlockFacts): Config {
       ignoreEmptyService: false,
       zonal: false,
     },
-    cluster: { watchSlices: true, watchPods: false },
+    cluster: { watchSlices: true, watchPods: false, podNames: false },
     startupTimeoutMs: defaultStartupTimeoutMs,
   }
   for (const property of line.block ?? []) {
@@ -115,6 +115,7 @@ const properties: Readonly<Record<string, (line: Line, draft: Draft) => void>> =
   endpoint_pod_names: (line, draft) => {
     argumentsOf(line, 0)
     setOption(draft, { endpointPodNames: true })
+    setCluster(draft, { podNames: true })
   },
   ttl: (line, draft) => setOption(draft, { ttl: integer(line, argumentOf(line), { max: maxTtl }) }),
   noendpoints: (line, draft) => {
