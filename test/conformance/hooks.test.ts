@@ -21,6 +21,8 @@ const scripts: readonly (readonly [name: string, played: number])[] = [
   ['kinds-defaults', 12],
   ['endpoints', 6],
   ['endpointslice', 25],
+  ['rbac-escalation', 8],
+  ['namespace-lifecycle', 3],
 ]
 
 test.each(scripts)('hooks answer the recorded script %s', (name, least) => {

@@ -1,4 +1,4 @@
-// Deployment and ReplicaSet: so many Pods of one template, and the way from one template to the next.
+// Deployment and ReplicaSet: so many Pods of one template, and the way from template to template.
 import { ageOf, columnsOf, containerCells, selectorCell } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'

@@ -1,4 +1,4 @@
-// Cron schedules: five fields or a descriptor, with the error texts of robfig/cron, which upstream uses.
+// Cron schedules: five fields or a descriptor, with the error texts of robfig/cron, upstream's parser.
 
 interface Bounds {
   readonly min: number

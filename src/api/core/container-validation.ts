@@ -184,7 +184,7 @@ const ephemeralRefuses = [
 
 function validateEphemeral(spec: PodSpec, field: string, scope: Scope): Errors {
   const targets = new Set(
-    [...(spec.initContainers ?? []), ...spec.containers].map(({ name }) => name),
+    [...(spec.initContainers ?? []), ...(spec.containers ?? [])].map(({ name }) => name),
   )
   return forEach(spec.ephemeralContainers, field, (container, at) => [
     ...validateContainer({ ...container, name: container.name ?? '' }, at, scope),

@@ -1,4 +1,4 @@
-// Endpoints: the older, one-object form of EndpointSlices. Deprecated, still written for its readers.
+// Endpoints: the older, one-object form of EndpointSlices. Deprecated, but still read by many.
 import { ageOf, columnsOf } from '../machinery/columns.ts'
 import { required } from '../machinery/field-error.ts'
 import type { Draft } from '../machinery/draft.ts'

@@ -135,13 +135,14 @@ function validateLimitRange({ spec }: LimitRange): Errors {
         forEachEntry(limit[bound], `${field}.${bound}`, (name, _, at) => resourceName(name, at)),
       ),
       ...refused,
-      ...[...names].sort().flatMap((name) => validateOrder(limit, name, field, ofPod)),
+      ...[...names].sort().flatMap((name) => validateOrder(limit, name, field)),
     ]
   })
 }
 
 /** min <= defaultRequest <= default <= max, as far as they are given. */
-function validateOrder(limit: LimitRangeItem, name: string, field: string, ofPod: boolean): Errors {
+function validateOrder(limit: LimitRangeItem, name: string, field: string): Errors {
+  const ofPod = limit.type === 'Pod'
   const of = (bound: (typeof bounds)[number]) => limit[bound]?.[name]
   const [min, max] = [of('min'), of('max')]
   const request = ofPod ? undefined : of('defaultRequest')

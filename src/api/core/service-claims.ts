@@ -22,8 +22,7 @@ const failed = (outcome: ClaimOutcome): boolean => 'serverError' in outcome || o
 export function claimService(
   service: ServiceDraft | undefined,
   old: Service | undefined,
-  claims: Claims,
-  context: HookContext,
+  ...[claims, context]: readonly [claims: Claims, context: HookContext]
 ): ClaimOutcome {
   if (!service) {
     if (old) releaseAll(old, claims)

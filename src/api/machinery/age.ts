@@ -13,18 +13,20 @@ export function formatDuration(ms: number): string {
   const minutes = Math.trunc(seconds / 60)
   const hours = Math.trunc(seconds / hour)
   if (seconds < 120) return `${seconds}s`
-  if (minutes < 10) return two(minutes, 'm', seconds % 60, 's')
+  if (minutes < 10) return two([minutes, 'm'], [seconds % 60, 's'])
   if (minutes < 3 * 60) return `${minutes}m`
-  if (hours < 8) return two(hours, 'h', minutes % 60, 'm')
+  if (hours < 8) return two([hours, 'h'], [minutes % 60, 'm'])
   if (hours < 48) return `${hours}h`
   const days = Math.trunc(hours / 24)
-  if (hours < 8 * 24) return two(days, 'd', hours % 24, 'h')
+  if (hours < 8 * 24) return two([days, 'd'], [hours % 24, 'h'])
   if (seconds < 2 * year) return `${days}d`
   const years = Math.trunc(seconds / year)
-  return seconds < 8 * year ? two(years, 'y', days % 365, 'd') : `${years}y`
+  return seconds < 8 * year ? two([years, 'y'], [days % 365, 'd']) : `${years}y`
 }
 
-function two(major: number, unit: string, minor: number, minorUnit: string): string {
+type Amount = readonly [count: number, unit: string]
+
+function two([major, unit]: Amount, [minor, minorUnit]: Amount): string {
   return minor === 0 ? `${major}${unit}` : `${major}${unit}${minor}${minorUnit}`
 }
 

@@ -95,30 +95,12 @@ export type ValidateName = (name: string, prefix: boolean) => readonly string[]
 /** Taken from a method type, so that it is bivariant as the hooks are. */
 export type FieldReader<T> = { read(object: T): string }['read']
 
-export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<T> {
-  readonly resource: Resource<T>
-  /** How names are checked; a DNS subdomain (RFC 1123) unless said otherwise. */
-  readonly validateName?: ValidateName
-  /** metadata.generation is 1 on create and grows with every change (see `isChange`). */
-  readonly generation?: boolean
-  /** What makes generation grow; anything outside metadata and status unless said otherwise. */
-  isChange?(object: T, old: T): boolean
-  /** A PUT to a name that does not exist creates it. */
-  readonly createOnUpdate?: boolean
-  /** A PUT needs a resourceVersion. */
-  readonly requiresResourceVersion?: boolean
-  /** DELETE answers the object itself instead of a Status. */
-  readonly deleteReturnsObject?: boolean
-  /** Sent as a Warning header with every answer. */
-  readonly deprecation?: string
-  /** The store forgets the object after so long (Events). */
-  readonly ttlSeconds?: number
+/** What happens to a new object, and to every body before all else. */
+export interface CreateStrategy<T extends KubeObject = KubeObject> {
   /** Create keeps the status a client sends (the kind has no status strategy upstream). */
   readonly keepsStatusOnCreate?: boolean
-  /** Set where objects are stored as another kind: then only `defaults`, columns, fields count. */
-  readonly view?: View<T>
-
   defaults?(object: Draft<T>): void
+  /** metadata has its uid, name and namespace by now. */
   prepareForCreate?(object: Draft<T>, context: HookContext): void
   validate?(object: T, context: HookContext): readonly FieldError[]
   /** Brings a valid object into its stored form (Endpoints repack their subsets). */
@@ -133,7 +115,13 @@ export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<
     claims: Claims,
     context: HookContext,
   ): ClaimOutcome
+}
 
+export interface DeleteStrategy<T extends KubeObject = KubeObject> {
+  /** DELETE answers the object itself instead of a Status. */
+  readonly deleteReturnsObject?: boolean
+  /** The store forgets the object after so long (Events). */
+  readonly ttlSeconds?: number
   /** Seconds of grace for a DELETE; undefined means none: remove at once. */
   graceSeconds?(object: T, asked: number | undefined): number | undefined
   /** What else changes when deletionTimestamp is set (a Namespace turns Terminating). */
@@ -144,10 +132,29 @@ export interface Kind<T extends KubeObject = KubeObject> extends UpdateStrategy<
   alsoDeletes?(
     object: T,
   ): readonly { readonly resource: Resource; readonly namespace: string; readonly name: string }[]
+}
 
+export interface Kind<T extends KubeObject = KubeObject>
+  extends CreateStrategy<T>,
+    UpdateStrategy<T>,
+    DeleteStrategy<T> {
+  readonly resource: Resource<T>
+  /** How names are checked; a DNS subdomain (RFC 1123) unless said otherwise. */
+  readonly validateName?: ValidateName
+  /** metadata.generation is 1 on create and grows with every change (see `isChange`). */
+  readonly generation?: boolean
+  /** What makes generation grow; anything outside metadata and status unless said otherwise. */
+  isChange?(object: T, old: T): boolean
+  /** A PUT to a name that does not exist creates it. */
+  readonly createOnUpdate?: boolean
+  /** A PUT needs a resourceVersion. */
+  readonly requiresResourceVersion?: boolean
+  /** Sent as a Warning header with every answer. */
+  readonly deprecation?: string
+  /** Set where objects are stored as another kind: then only `defaults`, columns, fields count. */
+  readonly view?: View<T>
   readonly subresources?: Readonly<Record<string, SubresourceStrategy<T>>>
   readonly scale?: ScaleStrategy<T>
-
   readonly columns?: readonly TableColumn[]
   /** One cell for each column. */
   row?(object: T, nowMs: number): TableRow

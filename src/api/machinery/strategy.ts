@@ -3,7 +3,7 @@
 import type { Draft } from './draft.ts'
 import { draftOf } from './draft.ts'
 import type { FieldError } from './field-error.ts'
-import type { HookContext, Kind, UpdateStrategy } from './kind.ts'
+import type { HookContext, Kind, SubresourceStrategy, UpdateStrategy } from './kind.ts'
 import type { KubeObject } from './resource.ts'
 import { sameValue } from './validation.ts'
 
@@ -25,17 +25,17 @@ export function prepareCreate(kind: Kind, object: Draft<KubeObject>, context: Ho
 export function prepareUpdate(
   kind: Kind,
   object: Draft<KubeObject>,
-  old: KubeObject,
-  context: HookContext,
+  ...[old, context]: readonly [old: KubeObject, context: HookContext]
 ): void {
-  if (context.subresource === '') {
+  const { subresource } = context
+  if (subresource === '') {
     if (hasStatus(kind)) restoreField(object, old, 'status')
-  } else restoreOthers(kind, object, old, context)
-  // Nobody sets generation but this line and the next.
+  } else restoreOthers(object, old, kind.subresources?.[subresource])
+  // Nobody sets generation but this line and the last.
   if (old.metadata.generation === undefined) delete object.metadata.generation
   else object.metadata.generation = old.metadata.generation
-  updateStrategy(kind, context.subresource)?.prepareForUpdate?.(object, old, context)
-  if (kind.generation && context.subresource !== 'status' && changed(kind, object, old)) {
+  updateStrategy(kind, subresource)?.prepareForUpdate?.(object, old, context)
+  if (kind.generation && subresource !== 'status' && changed(kind, object, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1
   }
 }
@@ -77,12 +77,10 @@ export function warningsOf(
 
 /** Everything a subresource does not write comes from the stored object. */
 function restoreOthers(
-  kind: Kind,
   object: Draft<KubeObject>,
   old: KubeObject,
-  context: HookContext,
+  strategy: SubresourceStrategy | undefined,
 ): void {
-  const strategy = kind.subresources?.[context.subresource]
   const writes = strategy?.writes ?? ['status']
   const tops = new Set([...Object.keys(object), ...Object.keys(old)])
   for (const top of ['apiVersion', 'kind', 'metadata', ...writes]) tops.delete(top)
