@@ -34,5 +34,7 @@ export interface ProxyConfig {
 }
 
 export const defaultTableName = 'signpost'
+/** A link without end, for routes to addresses that exist only in rules. */
+export const serviceLink = 'spsvc'
 export const defaultMasqueradeBit = 14
 export const defaultSyncPeriodMs = 30_000

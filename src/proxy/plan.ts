@@ -20,12 +20,14 @@ export interface Frontend {
 
 export interface ServicePlan {
   readonly elements: ReadonlyMap<SetName, ReadonlyMap<string, string>>
-  /** Elements other Services may need too: they stay until the last one lets go. */
-  readonly hairpins: ReadonlySet<string>
+  /** Members of sets that other Services may need too: they stay until the last one lets go. */
+  readonly shared: ReadonlySet<SharedElement>
   readonly chains: ReadonlyMap<string, ServiceChain>
   readonly recordSeconds: ReadonlySet<number>
   readonly ports: readonly PlannedPort[]
 }
+
+export type SharedElement = `${'hairpin' | 'cluster-ips'} ${string}`
 
 /** What was decided for one port: for clean-up, health checks, metrics and `explain`. */
 export interface PlannedPort {
@@ -67,7 +69,7 @@ export function planService(ports: readonly ServicePort[], context: PlanContext)
 class PlanBuilder {
   readonly #context: PlanContext
   readonly #elements = new Map<SetName, Map<string, string>>()
-  readonly #hairpins = new Set<string>()
+  readonly #shared = new Set<SharedElement>()
   readonly #chains = new Map<string, ServiceChain>()
   readonly #recordSeconds = new Set<number>()
   readonly #ports: PlannedPort[] = []
@@ -79,7 +81,7 @@ class PlanBuilder {
   build(): ServicePlan {
     return {
       elements: this.#elements,
-      hairpins: this.#hairpins,
+      shared: this.#shared,
       chains: this.#chains,
       recordSeconds: this.#recordSeconds,
       ports: this.#ports,
@@ -90,14 +92,14 @@ class PlanBuilder {
     const choice = chooseEndpoints(port, this.#context.node)
     const frontends = frontendsOf(port).filter((frontend) => this.#context.owns(frontend))
     this.#ports.push({ port, frontends, choice })
-    this.#put('cluster-ips', port.clusterIP, '')
+    this.#shared.add(`cluster-ips ${port.clusterIP}`)
     for (const frontend of frontends) {
       this.#addFrontend(frontend, port, choice)
       if (port.affinitySeconds !== undefined) this.#recordAffinity(frontend, port.affinitySeconds)
       if (frontend.class === 'LoadBalancer') this.#restrictSources(frontend, port)
     }
     for (const { ip, isLocal, nodeName } of [...choice.cluster, ...choice.local]) {
-      if (isLocal || nodeName === undefined) this.#hairpins.add(`${ip} . ${ip}`)
+      if (isLocal || nodeName === undefined) this.#shared.add(`hairpin ${ip} . ${ip}`)
     }
   }
 

@@ -239,8 +239,8 @@ describe('TableWriter', () => {
             }
             const before = kernel.transactions.length
             writer.update(latest, nowMs)
-            // One transaction, so nothing failed and had to be repaired.
             expect(kernel.transactions.length - before).toBeLessThanOrEqual(1)
+            expect(kernel.refused).toBe(0)
             nowMs += 600
             if (sweeps[index]) writer.sweep(nowMs)
           }
@@ -308,6 +308,7 @@ describe('TableWriter', () => {
     writer.update(withEndpoints('1', '3'), 1)
     writer.sweep(5000)
     expect(kernel.transactions.length).toBe(2)
+    expect(kernel.refused).toBe(0)
     expect([...kernel.table!.elements.get('ep')!.values()]).toEqual([
       '10.244.0.1 . 8080',
       '10.244.0.3 . 8080',

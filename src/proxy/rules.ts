@@ -1,6 +1,5 @@
 // The desired table for a set of Services: as a whole (buildRules), or kept up to date one changed
 // Service at a time (Planner), at a cost that does not depend on how many others there are.
-import { diffElements } from '../linux/nftables/diff.ts'
 import type {
   Chain,
   ElementOperation,
@@ -8,6 +7,7 @@ import type {
   SetDeclaration,
   Table,
 } from '../linux/nftables/objects.ts'
+import { ChangeWriter, splitShared, type Transaction } from './change-writer.ts'
 import {
   buildBaseChains,
   buildRecordChain,
@@ -22,6 +22,7 @@ import {
   type PlannedPort,
   planService,
   type ServicePlan,
+  type SharedElement,
 } from './plan.ts'
 import type { ServicePort } from './serviceports.ts'
 import { declareSets, type SetName, schemaVersion, slotSets } from './sets.ts'
@@ -41,11 +42,7 @@ export interface PlannerNode {
   readonly topology: NodeTopology
 }
 
-export interface PlanChange {
-  /** In an order in which every prefix works. */
-  readonly operations: readonly Operation[]
-  /** Elements that may go a moment later: slots which no verdict leads to any more. */
-  readonly deferred: readonly ElementOperation[]
+export interface PlanChange extends Transaction {
   /** Services whose plan changed, with the plan before and after. */
   readonly changed: readonly ServiceChange[]
 }
@@ -78,7 +75,8 @@ export class Planner {
   readonly #services = new Map<string, PlannerService>()
   readonly #plans = new Map<string, ServicePlan>()
   readonly #claims = new Map<string, Claimant[]>()
-  readonly #hairpins = new Map<string, number>()
+  /** Shared elements, with how many Services need them. */
+  readonly #shared = new Map<SharedElement, number>()
   /** Chains made so far, with how many Services use them. Unused ones stay until `dropIdle`. */
   readonly #chains = new Map<string, { readonly chain: Chain; users: number }>()
   /** What buildServiceChains gave for a name. */
@@ -148,7 +146,10 @@ export class Planner {
       for (const [set, planned] of plan.elements)
         for (const [key, value] of planned) elements.get(set)!.set(key, value)
     }
-    for (const key of this.#hairpins.keys()) elements.get('hairpin')!.set(key, '')
+    for (const id of this.#shared.keys()) {
+      const [set, key] = splitShared(id)
+      elements.get(set)!.set(key, '')
+    }
     elements.delete('aff')
     const chains = [
       ...buildBaseChains(config),
@@ -231,18 +232,25 @@ export class Planner {
     for (const chain of this.#neededChains(before)) this.#chains.get(chain.name)!.users--
     for (const [name, set] of this.#sets)
       writer.diff(set, before?.elements.get(name), after?.elements.get(name))
-    const hairpin = this.#sets.get('hairpin')!
-    for (const id of after?.hairpins ?? []) {
-      const users = this.#hairpins.get(id) ?? 0
-      this.#hairpins.set(id, users + 1)
-      if (users === 0) writer.hairpin({ type: 'addElement', set: hairpin, key: id, value: '' })
+    this.#share(before, after, writer)
+  }
+
+  #share(
+    before: ServicePlan | undefined,
+    after: ServicePlan | undefined,
+    writer: ChangeWriter,
+  ): void {
+    for (const id of after?.shared ?? []) {
+      const users = this.#shared.get(id) ?? 0
+      this.#shared.set(id, users + 1)
+      if (users === 0) writer.share('addElement', id)
     }
-    for (const id of before?.hairpins ?? []) {
-      const users = this.#hairpins.get(id)! - 1
-      if (users > 0) this.#hairpins.set(id, users)
+    for (const id of before?.shared ?? []) {
+      const users = this.#shared.get(id)! - 1
+      if (users > 0) this.#shared.set(id, users)
       else {
-        this.#hairpins.delete(id)
-        writer.hairpin({ type: 'deleteElement', set: hairpin, key: id })
+        this.#shared.delete(id)
+        writer.share('deleteElement', id)
       }
     }
   }
@@ -288,83 +296,6 @@ export class Planner {
 /** Lower wins. Timestamps are RFC 3339 in UTC, whose text sorts as time does. */
 function rankOf({ creationTimestamp, uid }: PlannerService, frontend: Frontend): string {
   return `${frontendClasses.indexOf(frontend.class)} ${creationTimestamp} ${uid}`
-}
-
-/** Collects what several Services' changes need and puts it in order. */
-class ChangeWriter {
-  readonly #sets: ReadonlyMap<SetName, SetDeclaration>
-  readonly #chains: Operation[] = []
-  readonly #rules: Operation[] = []
-  readonly #changed = new Map<string, ElementOperation[]>()
-  readonly #deleted = new Map<string, ElementOperation[]>()
-  readonly #hairpins = new Map<string, ElementOperation>()
-
-  constructor(sets: ReadonlyMap<SetName, SetDeclaration>) {
-    this.#sets = sets
-  }
-
-  addChain(chain: Chain): void {
-    this.#chains.push({ type: 'addChain', chain: { ...chain, rules: [] } })
-    for (const rule of chain.rules) this.#rules.push({ type: 'addRule', chain: chain.name, rule })
-  }
-
-  diff(
-    set: SetDeclaration,
-    before: ReadonlyMap<string, string> = new Map(),
-    after: ReadonlyMap<string, string> = new Map(),
-  ): void {
-    if (before.size === 0 && after.size === 0) return
-    const { changed, deleted } = diffElements(set, before, after)
-    append(this.#changed, set.name, changed)
-    append(this.#deleted, set.name, deleted)
-  }
-
-  /** One Service may let go of what another takes up in the same change. */
-  hairpin(operation: ElementOperation): void {
-    if (!this.#hairpins.delete(operation.key)) this.#hairpins.set(operation.key, operation)
-  }
-
-  finish(): Omit<PlanChange, 'changed'> {
-    // A frontend may pass from one Service to another: what one deletes, the other then adds.
-    const data: ElementOperation[] = [...this.#hairpins.values()]
-    const verdicts: ElementOperation[] = []
-    const gone: ElementOperation[] = []
-    const deferred: ElementOperation[] = []
-    for (const set of this.#sets.values()) {
-      const { changed, deleted } = settle(
-        this.#changed.get(set.name) ?? [],
-        this.#deleted.get(set.name) ?? [],
-      )
-      ;(set.value === 'verdict' ? verdicts : data).push(...changed)
-      ;(slotSets.has(set.name) ? deferred : gone).push(...deleted)
-    }
-    return {
-      operations: [...this.#chains, ...this.#rules, ...data, ...verdicts, ...gone],
-      deferred,
-    }
-  }
-}
-
-function append<T>(lists: Map<string, T[]>, key: string, items: readonly T[]): void {
-  if (items.length === 0) return
-  const list = lists.get(key)
-  if (list) for (const item of items) list.push(item)
-  else lists.set(key, [...items])
-}
-
-/** A key that is deleted by one Service and added by another becomes one change of its value. */
-function settle(
-  changed: readonly ElementOperation[],
-  deleted: readonly ElementOperation[],
-): { changed: readonly ElementOperation[]; deleted: readonly ElementOperation[] } {
-  if (deleted.length === 0 || changed.length === 0) return { changed, deleted }
-  const added = new Set(changed.filter(({ type }) => type === 'addElement').map(({ key }) => key))
-  const first = deleted.filter(({ key }) => added.has(key))
-  if (first.length === 0) return { changed, deleted }
-  return {
-    changed: [...first, ...changed],
-    deleted: deleted.filter(({ key }) => !added.has(key)),
-  }
 }
 
 /** Anything beyond was not written by us. */

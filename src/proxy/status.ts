@@ -10,6 +10,7 @@ export interface StatusDeps {
   readonly config: ProxyConfig
   readonly clock: Clock
   readonly metrics: ProxyMetrics
+  readonly mode: string
   node(): Node | undefined
 }
 
@@ -85,14 +86,14 @@ export class ProxyStatus {
   }
 
   async #metrics(path: string): Promise<HttpAnswer> {
-    const { config, metrics } = this.#deps
+    const { config, metrics, mode } = this.#deps
     if (path === '/metrics') {
       const { registry } = metrics
       const headers = { 'Content-Type': registry.contentType }
       return { status: 200, headers, body: await registry.metrics() }
     }
     if (path === '/healthz') return plain('ok')
-    if (path === '/proxyMode') return plain('nftables')
+    if (path === '/proxyMode') return plain(mode)
     if (path === '/configz') return json(200, { 'kubeproxy.config.k8s.io': config })
     return notFound
   }

@@ -81,7 +81,7 @@ function inside(pid: number, ...args: string[]): void {
   execFileSync('nsenter', ['-t', String(pid), '-n', 'ip', ...args])
 }
 
-/** The node itself: addresses, forwarding, and a route for addresses that only exist in rules. */
+/** The node itself: addresses and forwarding. */
 export function makeNode(): void {
   ip('link', 'set', 'lo', 'up')
   ip('addr', 'add', `${nodeIP}/32`, 'dev', 'lo')
@@ -92,10 +92,6 @@ export function makeNode(): void {
   // ICMP errors, by which UDP clients learn that nobody serves.
   for (const scope of ['all', 'default'])
     writeFileSync(`/proc/sys/net/ipv4/conf/${scope}/send_redirects`, '0')
-  ip('link', 'add', 'spsvc', 'type', 'bridge')
-  ip('link', 'set', 'spsvc', 'up')
-  ip('route', 'add', serviceCIDR, 'dev', 'spsvc', 'src', nodeIP)
-  ip('-6', 'route', 'add', serviceCIDRv6, 'dev', 'spsvc', 'src', nodeIPv6)
 }
 
 /** A Pod on a routed veth: 10.244.0.N and fd00:244::N. */

@@ -38,7 +38,7 @@ interface World {
 
 type Scenario = (world: World) => Promise<void>
 
-const scenarios: Readonly<Record<string, Scenario>> = {
+const nftablesScenarios: Readonly<Record<string, Scenario>> = {
   'a ClusterIP answers a Pod, which keeps its address': async ({ api, pods, settle }) => {
     api.putService('web', '10.96.0.10', ['80'])
     api.putSlice('web', ['8080'], [pods[1]!.ip])
@@ -321,13 +321,81 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 }
 
+/** What the userspace proxy can do; the client it shows is always this node. */
+const userspaceScenarios: Readonly<Record<string, Scenario>> = {
+  'ClusterIP by TCP and UDP, from a Pod and from the node': async ({ api, pods, host, settle }) => {
+    api.putService('web', '10.96.0.10', ['80', 'dns:53/UDP'])
+    api.putSlice('web', ports, [pods[1]!.ip])
+    await settle()
+    for (const client of [pods[0]!.peer, host, pods[1]!.peer]) {
+      assert.equal(await client.dial('10.96.0.10', 80), `p2 ${nodeIP}`)
+      assert.equal(await client.dial('10.96.0.10', 53, 'udp'), `p2 ${nodeIP}`)
+    }
+  },
+  IPv6: async ({ api, pods, settle }) => {
+    api.putService('six', 'fd00:96::10', ['80'])
+    api.putSlice('six', ['8080'], [pods[1]!.ipv6], 'IPv6')
+    await settle()
+    assert.equal(await pods[0]!.peer.dial('fd00:96::10', 80), `p2 ${nodeIPv6}`)
+  },
+  'NodePort, spread, scale up and down, refusal': async ({ api, pods, outsider, settle }) => {
+    api.putService('web', '10.96.0.10', ['80@30080'])
+    api.putSlice(
+      'web',
+      ['8080'],
+      pods.slice(1).map(({ ip }) => ip),
+    )
+    await settle()
+    assert.deepEqual(Object.keys(await outsider.spread(nodeIP, 30080, 60)).sort(), [
+      'p2',
+      'p3',
+      'p4',
+    ])
+    api.putSlice('web', ['8080'], [pods[3]!.ip])
+    await settle()
+    assert.deepEqual(await outsider.spread(nodeIP, 30080, 10), { p4: 10 })
+    api.putSlice('web', ['8080'], [])
+    await settle()
+    assert.equal(await outsider.dial(nodeIP, 30080), refused)
+    assert.equal(await pods[0]!.peer.dial('10.96.0.10', 80), refused)
+  },
+  'an endpoint that does not answer is passed over': async ({ api, pods, settle }) => {
+    api.putService('web', '10.96.0.10', ['80'])
+    api.putSlice('web', ['8080'], [pods[1]!.ip, nodeIP])
+    await settle()
+    assert.deepEqual(await pods[0]!.peer.spread('10.96.0.10', 80, 20), { p2: 20 })
+  },
+  'a UDP socket follows when its endpoint goes': async ({ api, pods, settle }) => {
+    const udp = ['dns:8080/UDP']
+    api.putService('dns', '10.96.0.53', ['dns:53/UDP'])
+    api.putSlice('dns', udp, [pods[1]!.ip])
+    await settle()
+    const { peer } = pods[0]!
+    await peer.ask({ do: 'open', protocol: 'udp', id: 'v', host: '10.96.0.53', port: 53 })
+    assert.equal((await peer.ask({ do: 'say', id: 'v' })).line, `p2 ${nodeIP}`)
+    api.putSlice('dns', udp, [pods[2]!.ip])
+    await settle()
+    assert.equal((await peer.ask({ do: 'say', id: 'v' })).line, `p3 ${nodeIP}`)
+  },
+  'session affinity': async ({ api, pods, settle }) => {
+    api.putService('web', '10.96.0.10', ['80'], { sessionAffinity: 'ClientIP' })
+    api.putSlice(
+      'web',
+      ['8080'],
+      pods.slice(1).map(({ ip }) => ip),
+    )
+    await settle()
+    assert.equal(Object.keys(await pods[0]!.peer.spread('10.96.0.10', 80, 20)).length, 1)
+  },
+}
+
 const servicesResource = (await import('../../../src/api/resources.gen.ts')).services
 
 function remote(ip: string) {
   return { addresses: [ip], nodeName: 'n2', conditions: { ready: true, serving: true } }
 }
 
-async function makeWorld(): Promise<World> {
+async function makeWorld(mode: 'nftables' | 'userspace'): Promise<World> {
   makeNode()
   const pods = await Promise.all([2, 3, 4, 5].map(makePod))
   const outsider = await makeOutsider()
@@ -343,14 +411,16 @@ async function makeWorld(): Promise<World> {
   api.putServiceCIDRs([serviceCIDR, serviceCIDRv6])
   const log = createLogger({ level: 'warn' })
   const deps = { client: api.client, clock: systemClock, random: systemRandom, log }
-  const proxy = await startProxy({ nodeName: 'n1' }, { ...deps, informers: api.informers })
+  const proxy = await startProxy({ nodeName: 'n1', mode }, { ...deps, informers: api.informers })
   await proxy.ready()
   return { api, proxy, pods, host, outsider, settle: () => proxy.settled() }
 }
 
 async function main(): Promise<void> {
-  const world = await makeWorld()
-  const wanted = process.argv[2]
+  const mode = process.argv[2] === 'userspace' ? 'userspace' : 'nftables'
+  const world = await makeWorld(mode)
+  const scenarios = mode === 'nftables' ? nftablesScenarios : userspaceScenarios
+  const wanted = process.argv[3]
   for (const [name, run] of Object.entries(scenarios)) {
     if (wanted && !name.includes(wanted)) continue
     const error = await run(world).then(
