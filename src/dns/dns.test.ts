@@ -2,12 +2,14 @@
 // query, readiness, metrics, log lines, lameduck.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import dnsPacket from 'dns-packet'
 import { afterAll, describe, expect, it } from 'vitest'
 import { connectCluster } from './connect.ts'
 import type { Stub } from './fixture/client.ts'
-import { ask, exchangeTcp, exchangeUdp, startStub } from './fixture/client.ts'
+import { ask, describeReply, exchangeTcp, exchangeUdp, startStub } from './fixture/client.ts'
+import { FrameReader, frame } from './frames.ts'
 import { FixtureApi, fillMarket } from './fixture/cluster.ts'
 import type { TestServer } from './fixture/server.ts'
 import { startTestServer } from './fixture/server.ts'
@@ -174,5 +176,52 @@ describe('loop', () => {
     await expect.poll(() => stub.asked.length).toBe(1)
     expect(fatal).toBe('')
     stub.close()
+  })
+})
+
+describe('TCP', () => {
+  it('closes a connection whose message never becomes whole', async () => {
+    const server = await start(`. {\n${market}\ntimeouts {\n read 50ms\n}\n}`, api)
+    const socket = connect({ port: server.port, host: '127.0.0.1' })
+    socket.write(Uint8Array.of(0, 40, 1, 2, 3))
+    await new Promise((resolve) => socket.once('close', resolve))
+  })
+
+  it('stops reading from a client that does not read, and answers the others', async () => {
+    const server = await start(`. {\n${market}\n}`, api)
+    const socket = connect({ port: server.port, host: '127.0.0.1' })
+    const fleet = frame(ask('fleet.market.svc.cluster.local A'))
+    const storm = Buffer.concat(Array.from({ length: 2000 }, () => fleet))
+    socket.pause()
+    let sent = 0
+    // Until neither side takes any more: the server's pause has reached us.
+    await new Promise<void>((resolve) => {
+      const more = () => {
+        sent++
+        if (sent < 200 && socket.write(storm)) more()
+        else if (sent >= 200) resolve()
+        else {
+          const stalled = setTimeout(resolve, 300)
+          socket.once('drain', () => {
+            clearTimeout(stalled)
+            more()
+          })
+        }
+      }
+      more()
+    })
+    expect(sent).toBeLessThan(200)
+    expect(await server.queryTcp(`${till} A`)).toContain('NOERROR')
+    socket.destroy()
+  })
+
+  it('answers what was asked before the client shut its side', async () => {
+    const server = await start(`. {\n${market}\n}`, api)
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.end(frame(ask(`${till} A`)))
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk as Buffer)
+    const [reply] = new FrameReader().push(Buffer.concat(chunks))
+    expect(describeReply(reply!)).toContain('10.110.0.11')
   })
 })

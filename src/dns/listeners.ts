@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
 import type { Peer, Timeouts, Transport } from './chain.ts'
 import { FrameReader, frame } from './frames.ts'
 import type { PacketReply, RouteTable } from './server.ts'
@@ -16,6 +16,9 @@ const graceMs = 5000
 const receiveBufferBytes = 4 * 1024 * 1024
 /** Queries of one TCP connection under way; above it the connection is not read from. */
 const maxPipelined = 256
+/** Queries that wait for an upstream, of all clients together. */
+const maxUnderWay = 20_000
+const maxConnections = 10_000
 const portAttempts = 20
 
 export interface ListenerDeps {
@@ -47,6 +50,7 @@ export class Listener {
   async open(host: string, port: number): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const tcp = createServer({ allowHalfOpen: true, noDelay: true })
+      tcp.maxConnections = maxConnections
       tcp.on('connection', (socket) => this.#connected(socket))
       const bound = await listenTcp(tcp, host, port)
       try {
@@ -100,30 +104,41 @@ export class Listener {
     let pipelined = 0
     let queries = 0
     let ended = false
-    this.#connections.add(socket)
-    socket.setTimeout(timeouts.idleMs, () => socket.destroy())
-    socket.on('close', () => this.#connections.delete(socket))
-    socket.on('error', () => socket.destroy())
-    socket.on('end', () => {
-      ended = true
-      if (pipelined === 0) socket.end()
-    })
-    const send = (bytes: PacketReply) => {
-      pipelined--
-      if (bytes && !socket.destroyed) socket.write(frame(bytes))
-      if (socket.isPaused() && pipelined < maxPipelined / 2) socket.resume()
+    let reading: Timer | undefined
+    const isFull = () => pipelined >= maxPipelined || socket.writableNeedDrain
+    const settle = () => {
+      // A client that asks without reading the answers is not read from either.
+      if (isFull()) socket.pause()
+      else if (socket.isPaused()) socket.resume()
       if (pipelined === 0 && (ended || queries >= timeouts.maxQueries)) socket.end()
     }
+    const send = (bytes: PacketReply) => {
+      pipelined--
+      if (bytes && socket.writable) socket.write(frame(bytes))
+      settle()
+    }
+    this.#connections.add(socket)
+    socket.setTimeout(timeouts.idleMs, () => socket.destroy())
+    socket.on('drain', settle)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      reading?.cancel()
+      this.#connections.delete(socket)
+    })
+    socket.on('end', () => {
+      ended = true
+      settle()
+    })
     socket.on('data', (chunk) => {
       for (const packet of reader.push(chunk)) {
         if (queries++ >= timeouts.maxQueries) return
         pipelined++
         this.#answer(packet, { transport: 'tcp', remote }, send, send)
       }
-      if (pipelined >= maxPipelined) socket.pause()
-      if (reader.partial) {
-        clock.after(timeouts.readMs, () => reader.partial && pipelined === 0 && socket.destroy())
-      }
+      settle()
+      // A message has to be whole within the read time, however slowly it drips in.
+      if (!reader.partial) reading = void reading?.cancel()
+      else reading ??= clock.after(timeouts.readMs, () => socket.destroy())
     })
   }
 
@@ -133,6 +148,8 @@ export class Listener {
     send: (bytes: Uint8Array) => void,
     nothing: (bytes: undefined) => void = () => {},
   ): void {
+    // Above this the kernel's queue and then the network drop, not our heap.
+    if (this.#underWay >= maxUnderWay) return nothing(undefined)
     const monotonicMs = this.#deps.clock.monotonic()
     const arrival = { ...from, local: this.#local, monotonicMs }
     const deliver = (bytes: PacketReply) => (bytes ? send(bytes) : nothing(undefined))

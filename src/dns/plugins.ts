@@ -41,6 +41,7 @@ export const plugins: readonly (Plugin | LazyPlugin)[] = [
   small.debug,
   ready,
   health,
+  small.pprof,
   prometheus,
   errors,
   log,
@@ -65,7 +66,7 @@ const later = 'it is planned for a later version'
 const never = 'it speaks to a cloud or a store that this server does not know'
 
 const laterNames =
-  'metadata proxyproto quic grpc_server https https3 trace pprof shed dnstap dns64 tsig autopath dnssec tls transfer k8s_external file auto secondary etcd grpc erratic sign view'
+  'metadata proxyproto quic grpc_server https https3 trace shed dnstap dns64 tsig autopath dnssec tls transfer k8s_external file auto secondary etcd grpc erratic sign view'
 const neverNames = 'geoip route53 azure clouddns nomad on'
 
 /** CoreDNS's other plugins: known by name, so that a Corefile is told why it cannot be served. */

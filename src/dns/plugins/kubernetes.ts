@@ -138,6 +138,12 @@ const properties: Readonly<Record<string, (line: Line, draft: Draft) => void>> =
   startup_timeout: (line, draft) => {
     draft.startupTimeoutMs = durationMs(line, argumentOf(line))
   },
+  multicluster: (line) => {
+    throw new CorefileError(
+      line,
+      'multicluster is not supported: it is planned for a later version',
+    )
+  },
   apiserver_qps: checkNumber,
   apiserver_burst: checkNumber,
   apiserver_max_inflight: checkNumber,

@@ -1,5 +1,5 @@
 // Plugins of a few lines each: any, bufsize, cancel, chaos, debug, local, minimal, multisocket, nsid,
-// root, timeouts, whoami.
+// pprof, root, timeouts, whoami.
 import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
 import { failure, onReply, reply } from '../chain.ts'
 import {
@@ -13,6 +13,7 @@ import {
 } from '../directive.ts'
 import { defaultTimeouts } from '../chain.ts'
 import { CLASS, EDNS_OPTION, RCODE, TYPE } from '../wire/codes.ts'
+import { pluginLog } from '../lines.ts'
 import { isBelow } from '../wire/name.ts'
 import {
   addressRecord,
@@ -130,6 +131,19 @@ export const debug: Plugin = {
   parse(lines): Part {
     argumentsOf(onlyLine(lines), 0)
     return {}
+  },
+}
+
+/** pprof: Go's profiler, which has no counterpart; taken so that a Corefile with it is served. */
+export const pprof: Plugin = {
+  name: 'pprof',
+  parse(): Part {
+    return {
+      create: ({ log }) => {
+        pluginLog(log, 'pprof').warning('ignored: use node --inspect to profile this server')
+        return {}
+      },
+    }
   },
 }
 
