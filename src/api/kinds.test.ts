@@ -38,8 +38,8 @@ test.each(
   golden.tables.map((table) => [`${table.groupVersion} ${table.resource}`, table] as const),
 )('columns of %s equal the recorded ones', (_, { groupVersion, resource, columns }) => {
   const kind = findKindByResource(...taken(groupVersion), resource)
-  const shown = kind?.columns?.map(({ description: _, ...column }) => column)
-  expect(shown).toEqual(columns)
+  const wanted = columns.map((column) => expect.objectContaining(column) as unknown)
+  expect(kind?.columns).toEqual(wanted)
 })
 
 const nowMs = Date.UTC(2026, 10, 22, 18)

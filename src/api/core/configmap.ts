@@ -20,7 +20,6 @@ const maxBytes = 1024 * 1024
 
 export const configMapKind: Kind<ConfigMap> = {
   resource: configmaps,
-  createOnUpdate: true,
   validate: validateConfigMap,
   validateUpdate: (object, old) => [
     ...keepFrozen(object, old, ['data', 'binaryData']),
@@ -74,7 +73,6 @@ function keepFrozen<T extends { readonly immutable?: boolean | undefined }>(
 
 export const secretKind: Kind<Secret> = {
   resource: secrets,
-  createOnUpdate: true,
   defaults: defaultSecret,
   validate: validateSecret,
   validateUpdate: (object, old) => [

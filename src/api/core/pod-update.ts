@@ -68,7 +68,7 @@ function validateAddedTolerations(
   before: readonly Toleration[],
 ): Errors {
   const field = 'spec.tolerations'
-  const plain = ({ tolerationSeconds: _, ...rest }: Toleration) => rest
+  const plain = (toleration: Toleration) => ({ ...toleration, tolerationSeconds: undefined })
   const kept = before.every((old) => now.some((item) => sameValue(plain(item), plain(old))))
   return kept
     ? none

@@ -30,7 +30,6 @@ const addressTypes = ['FQDN', 'IPv4', 'IPv6']
 
 export const endpointSliceKind: Kind<EndpointSlice> = {
   resource: endpointslices,
-  createOnUpdate: true,
   generation: true,
   isChange: (slice, old) =>
     !sameValue(slice.metadata.labels, old.metadata.labels) ||

@@ -89,6 +89,7 @@ function validateClass(item: StorageClass): Errors {
 
 export const csiDriverKind: Kind<CSIDriver> = {
   resource: csidrivers,
+  requiresResourceVersion: true,
   defaults: defaultDriver,
   columns: columnsOf(
     'Name | AttachRequired: boolean | PodInfoOnMount: boolean | StorageCapacity: boolean | TokenRequests | RequiresRepublish: boolean | Modes | Age',
@@ -124,6 +125,7 @@ function defaultDriver({ spec }: Draft<CSIDriver>): void {
 
 export const csiNodeKind: Kind<CSINode> = {
   resource: csinodes,
+  requiresResourceVersion: true,
   columns: columnsOf('Name | Drivers: integer | Age'),
   row: (node, nowMs) => ({
     cells: [node.metadata.name, (node.spec.drivers ?? []).length, ageOf(node, nowMs)],
@@ -132,6 +134,7 @@ export const csiNodeKind: Kind<CSINode> = {
 
 export const volumeAttachmentKind: Kind<VolumeAttachment> = {
   resource: volumeattachments,
+  requiresResourceVersion: true,
   validate: ({ spec }) => [
     ...provisioner(spec.attacher, 'spec.attacher'),
     ...(spec.nodeName ? none : [required('spec.nodeName')]),
@@ -158,6 +161,7 @@ export const volumeAttachmentKind: Kind<VolumeAttachment> = {
 export const csiStorageCapacityKind: Kind<CSIStorageCapacity> = {
   ...nameAndCreated,
   resource: csistoragecapacities,
+  requiresResourceVersion: true,
   validate: ({ storageClassName, capacity }) => [
     ...(storageClassName ? none : [required('storageClassName')]),
     ...(typeof capacity === 'number' ? nonNegative(capacity, 'capacity') : none),
