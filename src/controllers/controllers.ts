@@ -22,6 +22,7 @@ import { replicaSetController, replicationControllerController } from './replica
 import { rootCAPublisher } from './root-ca-publisher.ts'
 import { serviceAccountController } from './serviceaccount.ts'
 import { serviceAccountTokenController, signerOf } from './service-account-tokens.ts'
+import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction.ts'
 
 /** Named after kube-controller-manager's flags; what is absent has Kubernetes' default. */
@@ -67,6 +68,7 @@ export function allControllers(
     deploymentController({ workers: 5 }),
     replicaSetController({ workers: 5 }),
     replicationControllerController({ workers: 5 }),
+    statefulSetController({ workers: 5 }),
     namespaceController({ discover, workers: 10 }),
     serviceAccountController(),
     rootCAPublisher({ rootCA: config.rootCA }),
