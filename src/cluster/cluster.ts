@@ -85,7 +85,8 @@ class RunningCluster implements Cluster {
   #nodePorts: NodePorts | undefined
   #access: Access | undefined
   #client: Client | undefined
-  #early: net.Server | undefined
+  #apiserverReady = false
+  #onApiserverReady = () => {}
   #stopped: Promise<void> | undefined
   #dnsAnswers!: () => void
   #failed!: (error: Error) => void
@@ -155,7 +156,8 @@ class RunningCluster implements Cluster {
     this.#apiserver = apiserver
     this.#running.push(apiserver)
     await apiserver.ready()
-    if (this.#early) apiserver.adopt(this.#early)
+    this.#apiserverReady = true
+    this.#onApiserverReady()
     rememberPort({ ...this.#config, port: apiserver.port })
     const server = `https://${this.#config.bindAddress}:${apiserver.port}`
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
@@ -278,10 +280,20 @@ class RunningCluster implements Cluster {
     }
   }
 
-  /** Connections wait in the listener's queue until the API server is there. */
+  /** A listener accepts from the moment it arrives: connections wait for the API server here. */
   #adopt(listener: net.Server): void {
-    if (this.#apiserver) this.#apiserver.adopt(listener)
-    else this.#early = listener
+    if (this.#apiserverReady) {
+      this.#apiserver!.adopt(listener)
+      return
+    }
+    const waiting: net.Socket[] = []
+    const hold = (socket: net.Socket) => waiting.push(socket)
+    listener.on('connection', hold)
+    this.#onApiserverReady = () => {
+      listener.off('connection', hold)
+      this.#apiserver!.adopt(listener)
+      for (const socket of waiting) listener.emit('connection', socket)
+    }
   }
 
   #fail(error: Error): void {
