@@ -1,8 +1,8 @@
 // answer() as a table: what the conformance fixture does not hold (dns.md 1.3 to 1.12).
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { externalName, namespace, service, slice } from '../../test/dns/market.ts'
 import { answer } from './answer.ts'
-import { externalName, namespace, service, slice } from './fixture/cluster.ts'
 import { reverseName } from './wire/address.ts'
 import { parseType } from './wire/codes.ts'
 import { formatRecord } from './wire/text.ts'

@@ -1,11 +1,10 @@
 // What the cluster zone says to a query: a pure function of the index, the options and the question.
 // Upstream counterpart: plugin/kubernetes (handler.go, kubernetes.go, reverse.go). Rules: dns.md 1.
-import type { ZoneAnswer, ZoneQuery, ZoneView } from './zone-view.ts'
-import { found, missing, nodata } from './zone-view.ts'
+
 import { answerPointer } from './answer-pointer.ts'
+import { answerNameserver, answerNameservers, soaOf } from './apex.ts'
 import type { ServiceQuestion, ZoneQuestion } from './question.ts'
 import { addressOfPodLabel, parseQuestion } from './question.ts'
-import { answerNameserver, answerNameservers, soaOf } from './apex.ts'
 import { isIpv6, parseAddress } from './wire/address.ts'
 import { TYPE } from './wire/codes.ts'
 import type { ResourceRecord } from './wire/message.ts'
@@ -13,6 +12,8 @@ import { isBelow, lowerName } from './wire/name.ts'
 import { addressRecord, nameRecord, srvRecord, txtRecord } from './wire/rdata.ts'
 import type { ZoneEndpoint, ZonePort, ZoneService, ZoneSlice } from './zone-objects.ts'
 import { endpointLabel } from './zone-objects.ts'
+import type { ZoneAnswer, ZoneQuery, ZoneView } from './zone-view.ts'
+import { found, missing, nodata } from './zone-view.ts'
 
 export const schemaVersion = '1.1.0'
 const schemaVersionTtl = 28_800

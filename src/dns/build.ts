@@ -1,8 +1,9 @@
 // From a checked configuration to live plugins and the tables that route packets to them.
-import type { Instance, Query, Reply, Serve } from './chain.ts'
+import type { Query, Reply, Serve } from './chain.ts'
 import { endOfChain, reply } from './chain.ts'
 import type { BlockConfig, ServerConfig } from './config.ts'
 import type { Host } from './host.ts'
+import type { Instance } from './plugin.ts'
 import type { Route, RouteTable } from './server.ts'
 import { lookup } from './server.ts'
 import { RCODE } from './wire/codes.ts'

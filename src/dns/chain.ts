@@ -1,10 +1,7 @@
-// How plugins make a server: each wraps the next. A query goes down, a reply comes up; both are
-// plain data, and a reply that needs no upstream comes back in the same turn.
-import type { Line } from './corefile.ts'
-import type { Host } from './host.ts'
+// What passes between plugins: a query goes down the chain, a reply comes up. Both are plain data,
+// and a reply that needs no upstream comes back in the same turn.
 import { RCODE } from './wire/codes.ts'
 import type { EdnsOption, Message, Question, ResourceRecord } from './wire/message.ts'
-import type { Scheme } from './zone-names.ts'
 
 export interface Peer {
   readonly address: string
@@ -57,27 +54,6 @@ export interface Reply {
 
 export type Serve = (query: Query) => Reply | Promise<Reply>
 
-/** A plugin made live in one server block. */
-export interface Instance {
-  serve?(next: Serve): Serve
-  /** Before the listeners open; a rejection fails the start. */
-  start?(): Promise<void> | void
-  /** Once the listeners are open. */
-  listening?(): void
-  /** Asked by the ready plugin; absent: always. */
-  ready?(): boolean
-  /** At the start of a shutdown, while queries are still answered; the shutdown waits for it. */
-  freeze?(): Promise<void> | void
-  stop?(): Promise<void> | void
-}
-
-export interface BlockSettings {
-  readonly bind?: readonly string[]
-  /** Queries of other classes than IN are let in. */
-  readonly anyClass?: boolean
-  readonly timeouts?: Timeouts
-}
-
 export interface Timeouts {
   readonly readMs: number
   readonly writeMs: number
@@ -91,24 +67,6 @@ export const defaultTimeouts: Timeouts = {
   writeMs: 5000,
   idleMs: 10_000,
   maxQueries: Number.POSITIVE_INFINITY,
-}
-
-/** A plugin as configured: checked, not yet alive. */
-export interface Part {
-  readonly settings?: BlockSettings
-  create?(host: Host): Instance
-}
-
-export interface BlockFacts {
-  readonly zones: readonly string[]
-  readonly schemes: readonly Scheme[]
-  readonly port: number
-}
-
-export interface Plugin {
-  readonly name: string
-  /** Reads all its lines of one block. Opens nothing; throws CorefileError for what it cannot serve. */
-  parse(lines: readonly Line[], block: BlockFacts): Part
 }
 
 const none: readonly ResourceRecord[] = []

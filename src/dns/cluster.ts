@@ -19,9 +19,9 @@ import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Metrics } from './metrics.ts'
 import { programmingBuckets } from './metrics.ts'
-import { pruneNamespace, prunePod, pruneService, pruneSlice } from './zone-objects.ts'
 import type { ZoneIndex } from './zone.ts'
 import { Zone } from './zone.ts'
+import { pruneNamespace, prunePod, pruneService, pruneSlice } from './zone-objects.ts'
 
 /** Where the API is, and what of it is watched. Plain data: equal ones share their copy. */
 export interface ClusterConfig {

@@ -1,8 +1,9 @@
 // From the lines of a Corefile to checked server blocks: keys, parts in chain order, settings.
 // Whatever is not understood is refused here, before anything is opened.
-import type { BlockFacts, BlockSettings, Part, Plugin } from './chain.ts'
+
 import type { Corefile, Line, ServerBlock } from './corefile.ts'
 import { CorefileError } from './corefile.ts'
+import type { BlockFacts, BlockSettings, Part, Plugin } from './plugin.ts'
 import { plugins, refusals } from './plugins.ts'
 import type { BlockKey } from './zone-names.ts'
 import { parseKey } from './zone-names.ts'

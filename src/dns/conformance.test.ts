@@ -1,12 +1,12 @@
 // The conformance table of CoreDNS 1.14.7 (measured there; the numbers are the table's), asked over
 // real sockets: records as zone-file lines.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Stub } from '../../test/dns/client.ts'
+import { ask, describeReply, edns, exchangeUdp, startStub } from '../../test/dns/client.ts'
+import { cellarTill, craneSlice, FixtureApi, fillMarket } from '../../test/dns/market.ts'
+import type { TestServer } from '../../test/dns/server.ts'
+import { startTestServer } from '../../test/dns/server.ts'
 import { endpointslices, services } from '../api/resources.gen.ts'
-import type { Stub } from './fixture/client.ts'
-import { ask, describeReply, edns, exchangeUdp, startStub } from './fixture/client.ts'
-import { cellarTill, craneSlice, FixtureApi, fillMarket } from './fixture/cluster.ts'
-import type { TestServer } from './fixture/server.ts'
-import { startTestServer } from './fixture/server.ts'
 import { decodeMessage } from './wire/message.ts'
 
 const zone = '.svc.cluster.local'

@@ -1,18 +1,18 @@
 // The component over loopback: UDP and TCP with a client that is not ours, reload without a lost
 // query, readiness, metrics, log lines, lameduck.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import dnsPacket from 'dns-packet'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { Stub } from '../../test/dns/client.ts'
+import { ask, describeReply, exchangeTcp, exchangeUdp, startStub } from '../../test/dns/client.ts'
+import { FixtureApi, fillMarket } from '../../test/dns/market.ts'
+import type { TestServer } from '../../test/dns/server.ts'
+import { startTestServer } from '../../test/dns/server.ts'
 import { connectCluster } from './connect.ts'
-import type { Stub } from './fixture/client.ts'
-import { ask, describeReply, exchangeTcp, exchangeUdp, startStub } from './fixture/client.ts'
 import { FrameReader, frame } from './frames.ts'
-import { FixtureApi, fillMarket } from './fixture/cluster.ts'
-import type { TestServer } from './fixture/server.ts'
-import { startTestServer } from './fixture/server.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'signpost-dns-'))
 const open: { stop(): Promise<void> }[] = []

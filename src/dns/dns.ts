@@ -293,7 +293,7 @@ class DnsServer implements Dns {
     for (const zone of live.served) this.#log.plain(zone)
     const { version = '0.0.0' } = this.#config
     this.#log.plain(`CoreDNS-${coreDnsVersion}`)
-    this.#log.plain(`linux/${process.arch}, node${process.versions.node}, signpost-${version}`)
+    this.#log.plain(`${platform()}, signpost-${version}`)
   }
 
   #tellConfiguration({ hash, live, poll }: Generation): void {
@@ -322,6 +322,12 @@ class DnsServer implements Dns {
     info.clear()
     info.set(1, 'sha512', hash)
   }
+}
+
+/** As Go names it: "linux/amd64, node20.20.2". */
+export function platform(): string {
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch
+  return `linux/${arch}, node${process.versions.node}`
 }
 
 async function stopInstances(live: LiveServer): Promise<void> {

@@ -1,7 +1,8 @@
 // The plain HTTP side: /health, /ready, /metrics. An edge file. A reload hands over the set of paths
 // it wants; addresses that stay keep their socket, so that no probe meets a closed port.
-import { createServer } from 'node:http'
+
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { HttpReply } from './host.ts'
 
 type Answer = () => HttpReply

@@ -1,5 +1,5 @@
 // The log of the DNS server: CoreDNS's lines on standard output, without time stamps.
-import type { LogKeys, Logger } from '../lib/log.ts'
+import type { Logger, LogKeys } from '../lib/log.ts'
 
 export interface LineLog {
   /** As it stands. */

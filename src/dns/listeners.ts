@@ -1,9 +1,10 @@
 // UDP and TCP sockets of one address: packets in, packets out, nothing understood. An edge file, and
 // the seam of a faster one: all it needs of the server is handlePacket().
-import { createSocket } from 'node:dgram'
+
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { createSocket } from 'node:dgram'
 import type { Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Peer, Timeouts, Transport } from './chain.ts'
 import { FrameReader, frame } from './frames.ts'
@@ -90,7 +91,7 @@ export class Listener {
   #received(socket: UdpSocket, packet: Uint8Array, from: RemoteInfo): void {
     const remote = { address: plainAddress(from.address), port: from.port }
     this.#answer(packet, { transport: 'udp', remote }, (bytes) => {
-      if (this.#udp) socket.send(bytes, from.port, from.address)
+      if (bytes && this.#udp) socket.send(bytes, from.port, from.address)
     })
   }
 
@@ -133,7 +134,7 @@ export class Listener {
       for (const packet of reader.push(chunk)) {
         if (queries++ >= timeouts.maxQueries) return
         pipelined++
-        this.#answer(packet, { transport: 'tcp', remote }, send, send)
+        this.#answer(packet, { transport: 'tcp', remote }, send)
       }
       settle()
       // A message has to be whole within the read time, however slowly it drips in.
@@ -142,18 +143,16 @@ export class Listener {
     })
   }
 
+  /** `deliver` is called once, with nothing where no reply is to be sent. */
   #answer(
     packet: Uint8Array,
     from: { transport: Transport; remote: Peer },
-    send: (bytes: Uint8Array) => void,
-    nothing: (bytes: undefined) => void = () => {},
+    deliver: (bytes: PacketReply) => void,
   ): void {
     // Above this the kernel's queue and then the network drop, not our heap.
-    if (this.#underWay >= maxUnderWay) return nothing(undefined)
+    if (this.#underWay >= maxUnderWay) return deliver(undefined)
     const monotonicMs = this.#deps.clock.monotonic()
-    const arrival = { ...from, local: this.#local, monotonicMs }
-    const deliver = (bytes: PacketReply) => (bytes ? send(bytes) : nothing(undefined))
-    const answered = handlePacket(this.table, packet, arrival)
+    const answered = handlePacket(this.table, packet, { ...from, local: this.#local, monotonicMs })
     if (!(answered instanceof Promise)) return deliver(answered)
     this.#underWay++
     void answered.then(deliver).finally(() => {

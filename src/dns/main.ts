@@ -5,7 +5,7 @@ import { systemRandom } from '../lib/random.ts'
 import { emptyCorefile } from './config.ts'
 import { connectCluster } from './connect.ts'
 import type { Dns, DnsConfig } from './dns.ts'
-import { coreDnsVersion, startDns } from './dns.ts'
+import { coreDnsVersion, platform, startDns } from './dns.ts'
 import type { DnsFlags } from './flags.ts'
 import { FlagError, parseFlags, usage } from './flags.ts'
 import { plugins } from './plugins.ts'
@@ -28,7 +28,7 @@ export async function runDns(args: readonly string[], version: string): Promise<
 }
 
 const versionText = (version: string) =>
-  `CoreDNS-${coreDnsVersion}\nlinux/${process.arch}, node${process.versions.node}, signpost-${version}\n`
+  `CoreDNS-${coreDnsVersion}\n${platform()}, signpost-${version}\n`
 
 const pluginsText = () =>
   `Server types:\n  dns\n\nOther plugins:\n${plugins

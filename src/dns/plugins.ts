@@ -1,6 +1,6 @@
 // Every plugin, in the order in which a query passes them (CoreDNS's plugin.cfg); the order of a
 // Corefile does not matter. A plugin is one record in plugins/ and one line here.
-import type { Plugin } from './chain.ts'
+import type { Plugin } from './plugin.ts'
 import { acl } from './plugins/acl.ts'
 import { cache } from './plugins/cache.ts'
 import { bind, health, prometheus, ready, reload } from './plugins/endpoints.ts'

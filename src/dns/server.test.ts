@@ -1,8 +1,8 @@
 // handlePacket() whatever the bytes: a reply that is a message, or none; and no amplification.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ask, edns } from '../../test/dns/client.ts'
 import { reply } from './chain.ts'
-import { ask, edns } from './fixture/client.ts'
 import type { Arrival, RouteTable } from './server.ts'
 import { handlePacket } from './server.ts'
 import { encodeMessage } from './wire/encode.ts'

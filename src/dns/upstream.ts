@@ -1,9 +1,10 @@
 // Queries to other name servers over UDP, TCP and TLS: sockets reused, ids random, replies matched
 // by id and question so that a forged packet has to guess both. An edge file: it owns the sockets.
-import { createSocket } from 'node:dgram'
+
 import type { Socket as UdpSocket } from 'node:dgram'
-import { connect as connectTcp } from 'node:net'
+import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import { FrameReader, frame } from './frames.ts'

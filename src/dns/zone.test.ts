@@ -1,12 +1,12 @@
 // Zone folded from events = zone rebuilt from what is left; what is ignored; when the serial moves.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { EndpointSlice } from '../api/types/discovery.gen.ts'
+import { externalName, namespace, service, slice } from '../../test/dns/market.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
+import type { EndpointSlice } from '../api/types/discovery.gen.ts'
 import { keyOf } from '../client/informer.ts'
-import { externalName, namespace, service, slice } from './fixture/cluster.ts'
-import { endpointLabel, pruneService, pruneSlice, zoneService, zoneSlice } from './zone-objects.ts'
 import { Zone } from './zone.ts'
+import { endpointLabel, pruneService, pruneSlice, zoneService, zoneSlice } from './zone-objects.ts'
 
 const key = fc.constantFrom('a/x', 'a/y', 'b/x')
 const address = fc.constantFrom('10.1.0.1', '10.1.0.2', 'fd00::1', 'fd00:0::2')
@@ -53,9 +53,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 )
 
 function apply(zone: Zone, { kind, object, gone }: Event): void {
-  if (kind === 'service') gone ? zone.deleteService(keyOf(object), 0) : zone.setService(object, 0)
-  if (kind === 'slice') gone ? zone.deleteSlice(keyOf(object), 0) : zone.setSlice(object, 0)
-  if (kind === 'pod') gone ? zone.deletePod(keyOf(object), 0) : zone.setPod(object, 0)
+  const key = keyOf(object)
+  if (kind === 'service') return gone ? zone.deleteService(key, 0) : zone.setService(object, 0)
+  if (kind === 'slice') return gone ? zone.deleteSlice(key, 0) : zone.setSlice(object, 0)
+  return gone ? zone.deletePod(key, 0) : zone.setPod(object, 0)
 }
 
 describe('Zone', () => {

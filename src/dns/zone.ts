@@ -1,8 +1,9 @@
 // The index behind the cluster zone, folded from Services, EndpointSlices, Namespaces and, where
 // Pod names are verified, Pods. Zone is written by the informers' events; answer.ts reads ZoneIndex.
-import { keyOf } from '../client/informer.ts'
+
 import type { Namespace, Pod, Service } from '../api/types/core.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
+import { keyOf } from '../client/informer.ts'
 import type { ZoneEndpoint, ZoneService, ZoneSlice } from './zone-objects.ts'
 import { zoneService, zoneSlice } from './zone-objects.ts'
 

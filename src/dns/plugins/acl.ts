@@ -1,9 +1,10 @@
 // acl: who may ask what, by source address (dns.md 2.4). Decides by the first rule that matches.
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { reply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import { unknownProperty, zonesOr } from '../directive.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { parseAddress } from '../wire/address.ts'
 import { EDNS_OPTION, parseType, RCODE } from '../wire/codes.ts'
 import { longestZone } from '../zone-names.ts'

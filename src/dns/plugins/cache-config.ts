@@ -1,5 +1,5 @@
 // The lines of the cache plugin.
-import type { BlockFacts } from '../chain.ts'
+
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import {
@@ -12,6 +12,7 @@ import {
   zones,
   zonesOr,
 } from '../directive.ts'
+import type { BlockFacts } from '../plugin.ts'
 
 export interface Limits {
   readonly capacity: number

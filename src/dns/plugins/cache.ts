@@ -1,9 +1,10 @@
 // cache: keeps replies for as long as their shortest TTL, within limits, and hands that one TTL to
 // every record, of live replies too (dns.md 2.4). Names of the kubernetes plugin are not kept: its
 // own data is fresher and as near, so that a name that appears is never hidden by an old denial.
-import type { Instance, Part, Plugin, Query, Reply, Serve } from '../chain.ts'
+import type { Query, Reply, Serve } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import type { Host } from '../host.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { RCODE, TYPE } from '../wire/codes.ts'
 import type { ResourceRecord } from '../wire/message.ts'
 import { longestZone } from '../zone-names.ts'

@@ -1,5 +1,5 @@
 // health, ready, prometheus, reload, bind: what the operator's side of a server block is made of.
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
@@ -14,6 +14,7 @@ import {
 import type { Host } from '../host.ts'
 import { pluginLog } from '../lines.ts'
 import { durationBuckets, sizeBuckets } from '../metrics.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { replyMessage } from '../server.ts'
 import { formatRcode, formatType } from '../wire/codes.ts'
 import { messageBytes } from '../wire/encode.ts'

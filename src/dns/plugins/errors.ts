@@ -1,5 +1,5 @@
 // errors: prints what went wrong with a query, once, on the way up (dns.md 3.4).
-import type { Instance, Part, Plugin, Query } from '../chain.ts'
+import type { Query } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
@@ -7,6 +7,7 @@ import { argumentsOf, durationMs, onlyLine, unknownProperty } from '../directive
 import type { Host } from '../host.ts'
 import type { LineLog } from '../lines.ts'
 import { pluginLog } from '../lines.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { formatType } from '../wire/codes.ts'
 
 type Level = 'warning' | 'error' | 'info' | 'debug'

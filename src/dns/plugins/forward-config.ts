@@ -1,5 +1,5 @@
 // The lines of the forward plugin: where queries go, and how.
-import type { BlockFacts } from '../chain.ts'
+
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import {
@@ -11,6 +11,7 @@ import {
   wrongArguments,
   zones,
 } from '../directive.ts'
+import type { BlockFacts } from '../plugin.ts'
 import type { UpstreamAddress } from '../upstream.ts'
 import { parseAddress } from '../wire/address.ts'
 import { parseRcode } from '../wire/codes.ts'

@@ -1,10 +1,11 @@
 // forward: hands queries on to other name servers, with health checks and a bound on what is under way.
-import type { Instance, Part, Plugin, Query, Reply, Serve } from '../chain.ts'
+import type { Query, Reply, Serve } from '../chain.ts'
 import { failure, reply } from '../chain.ts'
 import { CorefileError } from '../corefile.ts'
 import type { Host } from '../host.ts'
 import { pluginLog } from '../lines.ts'
 import { durationBuckets } from '../metrics.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { parseResolvConf } from '../resolv-conf.ts'
 import type { UpstreamAddress } from '../upstream.ts'
 import { formatRcode, RCODE } from '../wire/codes.ts'

@@ -1,9 +1,10 @@
 // header: sets or clears flags of queries and responses.
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import { argumentsOf, onlyLine, unknownProperty } from '../directive.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 
 type Flag = 'aa' | 'ra' | 'rd' | 'ad' | 'cd'
 

@@ -1,6 +1,6 @@
 // hosts: names and addresses from a file like /etc/hosts and from lines in the Corefile.
 import type { Timer } from '../../lib/clock.ts'
-import type { BlockFacts, Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { failure, reply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
@@ -14,6 +14,7 @@ import {
   zonesOr,
 } from '../directive.ts'
 import type { Host } from '../host.ts'
+import type { BlockFacts, Instance, Part, Plugin } from '../plugin.ts'
 import { addressOfReverseName, canonicalAddress, isIpv6, parseAddress } from '../wire/address.ts'
 import { TYPE } from '../wire/codes.ts'
 import { absoluteName, labelsOf } from '../wire/name.ts'

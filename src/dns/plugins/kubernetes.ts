@@ -1,7 +1,7 @@
 // kubernetes: answers for the cluster zone and its reverse zones from the objects of the API.
 import { answer } from '../answer.ts'
 import { soaOf } from '../apex.ts'
-import type { BlockFacts, Instance, Part, Plugin, Query, Reply, Serve } from '../chain.ts'
+import type { Query, Reply, Serve } from '../chain.ts'
 import { onReply, reply, withQuestion } from '../chain.ts'
 import type { ClusterConfig } from '../cluster.ts'
 import type { Line } from '../corefile.ts'
@@ -19,9 +19,10 @@ import {
 } from '../directive.ts'
 import type { Host } from '../host.ts'
 import { pluginLog } from '../lines.ts'
+import type { BlockFacts, Instance, Part, Plugin } from '../plugin.ts'
 import { RCODE } from '../wire/codes.ts'
-import type { ZoneAnswer, ZoneOptions, ZoneView } from '../zone-view.ts'
 import { isReverseZone, longestZone } from '../zone-names.ts'
+import type { ZoneAnswer, ZoneOptions, ZoneView } from '../zone-view.ts'
 
 const name = 'kubernetes'
 const defaultTtl = 5

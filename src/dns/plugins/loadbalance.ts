@@ -1,9 +1,9 @@
 // loadbalance: shuffles addresses so that clients which take the first one spread (dns.md 1.10).
 import type { Random } from '../../lib/random.ts'
-import type { Instance, Part, Plugin } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import { CorefileError } from '../corefile.ts'
 import { argumentsOf, onlyLine, unknownProperty } from '../directive.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { RCODE, TYPE } from '../wire/codes.ts'
 import type { ResourceRecord } from '../wire/message.ts'
 

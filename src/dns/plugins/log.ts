@@ -1,10 +1,11 @@
 // log: one line per query, in CoreDNS's formats (dns.md 3.4).
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { onReply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import { unknownProperty, wrongArguments, zones } from '../directive.ts'
 import type { Host } from '../host.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { replyMessage } from '../server.ts'
 import { formatClass, formatOpcode, formatRcode, formatType, RCODE } from '../wire/codes.ts'
 import { messageBytes } from '../wire/encode.ts'

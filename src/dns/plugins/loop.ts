@@ -1,9 +1,10 @@
 // loop: finds out at the start whether forwarded queries come back here, which would never end.
-import type { BlockFacts, Instance, Part, Plugin } from '../chain.ts'
+
 import { failure } from '../chain.ts'
 import { argumentsOf, onlyLine } from '../directive.ts'
 import type { Host } from '../host.ts'
 import { pluginLog } from '../lines.ts'
+import type { BlockFacts, Instance, Part, Plugin } from '../plugin.ts'
 import { TYPE } from '../wire/codes.ts'
 import { queryMessage } from '../wire/message.ts'
 

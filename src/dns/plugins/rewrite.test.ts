@@ -1,10 +1,10 @@
 // rewrite, template, acl and header as chains of one server block, asked over real sockets.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Stub } from '../fixture/client.ts'
-import { ask, exchangeUdp, startStub } from '../fixture/client.ts'
-import { FixtureApi, fillMarket } from '../fixture/cluster.ts'
-import type { TestServer } from '../fixture/server.ts'
-import { startTestServer } from '../fixture/server.ts'
+import type { Stub } from '../../../test/dns/client.ts'
+import { ask, exchangeUdp, startStub } from '../../../test/dns/client.ts'
+import { FixtureApi, fillMarket } from '../../../test/dns/market.ts'
+import type { TestServer } from '../../../test/dns/server.ts'
+import { startTestServer } from '../../../test/dns/server.ts'
 import { decodeMessage } from '../wire/message.ts'
 
 const api = new FixtureApi()

@@ -1,9 +1,10 @@
 // rewrite: another question for the plugins below, and the answer back in the client's words.
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { onReply, withQuestion } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
 import { wrongArguments } from '../directive.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
 import { parseClass, parseRcode, parseType } from '../wire/codes.ts'
 import type { Question } from '../wire/message.ts'
 import { absoluteName } from '../wire/name.ts'

@@ -1,7 +1,7 @@
 // Plugins of a few lines each: any, bufsize, cancel, chaos, debug, local, minimal, multisocket, nsid,
 // pprof, root, timeouts, whoami.
-import type { Instance, Part, Plugin, Query, Reply } from '../chain.ts'
-import { failure, onReply, reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
+import { defaultTimeouts, failure, onReply, reply } from '../chain.ts'
 import {
   argumentOf,
   argumentsOf,
@@ -11,9 +11,9 @@ import {
   unknownProperty,
   zonesOr,
 } from '../directive.ts'
-import { defaultTimeouts } from '../chain.ts'
-import { CLASS, EDNS_OPTION, RCODE, TYPE } from '../wire/codes.ts'
 import { pluginLog } from '../lines.ts'
+import type { Instance, Part, Plugin } from '../plugin.ts'
+import { CLASS, EDNS_OPTION, RCODE, TYPE } from '../wire/codes.ts'
 import { isBelow } from '../wire/name.ts'
 import {
   addressRecord,

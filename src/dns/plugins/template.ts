@@ -1,6 +1,6 @@
 // template: answers made from the question by patterns and text with {{ }} (dns.md 2.4).
 import type { RE2JS } from 're2js'
-import type { BlockFacts, Instance, Part, Plugin, Query, Reply } from '../chain.ts'
+import type { Query, Reply } from '../chain.ts'
 import { failure, reply } from '../chain.ts'
 import type { Line } from '../corefile.ts'
 import { CorefileError } from '../corefile.ts'
@@ -13,6 +13,7 @@ import {
   zones,
 } from '../directive.ts'
 import type { Host } from '../host.ts'
+import type { BlockFacts, Instance, Part, Plugin } from '../plugin.ts'
 import {
   CLASS,
   EDNS_OPTION,

@@ -2,7 +2,7 @@
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { TYPE, formatType } from './codes.ts'
+import { formatType, TYPE } from './codes.ts'
 import { encodeMessage } from './encode.ts'
 import type { Message, ResourceRecord } from './message.ts'
 import { decodeMessage, queryMessage } from './message.ts'
