@@ -7,6 +7,7 @@ import type * as net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
+import { deferred } from '../lib/deferred.ts'
 import type { Logger } from '../lib/log.ts'
 import { ClusterError } from './cluster-error.ts'
 import { explainNamespaces, namespaceCommand } from './host.ts'
@@ -50,17 +51,11 @@ class AgentSupervisor implements AgentProcess {
   #startedMs = 0
   #stopping = false
   #everReady = false
-  #settle: { resolve(): void; reject(error: Error): void } | undefined
-  readonly #ready: Promise<void>
+  readonly #ready = deferred()
 
   constructor(config: Promise<AgentConfig>, deps: AgentDeps) {
     this.#config = config
     this.#deps = deps
-    this.#ready = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
-    })
-    // Whoever waits is told; a rejection that nobody waits for is not an unhandled one.
-    this.#ready.catch(() => {})
     this.#child = this.#spawn()
   }
 
@@ -69,7 +64,7 @@ class AgentSupervisor implements AgentProcess {
   }
 
   ready(): Promise<void> {
-    return this.#ready
+    return this.#ready.promise
   }
 
   send(message: ToAgent, handle?: Handle): void {
@@ -133,14 +128,14 @@ class AgentSupervisor implements AgentProcess {
     }
     if (message.type === 'node-ready') {
       this.#everReady = true
-      this.#settle?.resolve()
+      this.#ready.resolve()
     }
     if (message.type === 'failed') this.#fail(new ClusterError(message.message))
     this.#deps.onMessage(message, handle)
   }
 
   #fail(error: Error): void {
-    this.#settle?.reject(error)
+    this.#ready.reject(error)
   }
 
   #ended(reason: string): void {

@@ -1,7 +1,8 @@
 // The API server's configuration inside a cluster, from the cluster's own.
+
+import type { ApiserverConfig } from '../apiserver/config.ts'
 import { cidrAddress, formatIp, parseCidr } from '../lib/ip.ts'
 import { ClusterError } from './cluster-error.ts'
-import type { ApiserverConfig } from '../apiserver/config.ts'
 import type { ClusterConfig } from './config.ts'
 import type { Pki, PkiConfig } from './pki.ts'
 

@@ -16,6 +16,7 @@ import { startControllers } from '../controllers/controllers.ts'
 import { dnsManifests } from '../dns/manifests.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
+import { deferred } from '../lib/deferred.ts'
 import type { Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
 import { startScheduler } from '../scheduler/scheduler.ts'
@@ -85,21 +86,12 @@ class RunningCluster implements Cluster {
   #nodePorts: NodePorts | undefined
   #access: Access | undefined
   #client: Client | undefined
-  #apiserverReady = false
-  #onApiserverReady = () => {}
   #stopped: Promise<void> | undefined
-  #dnsAnswers!: () => void
-  #failed!: (error: Error) => void
-  readonly #ready: Promise<void>
+  readonly #dnsAnswers = deferred()
 
   constructor(config: ClusterConfig, deps: ClusterDeps) {
     this.#config = config
     this.#deps = deps
-    this.#ready = new Promise((resolve, reject) => {
-      this.#dnsAnswers = resolve
-      this.#failed = reject
-    })
-    this.#ready.catch(() => {})
   }
 
   get access(): Access {
@@ -119,25 +111,24 @@ class RunningCluster implements Cluster {
   }
 
   ready(): Promise<void> {
-    return this.#ready
+    return this.#dnsAnswers.promise
   }
 
   async start(): Promise<void> {
     const { dataDir } = this.#config
     prepareDirectories(this.#config)
-    const loadingPki = loadPki(
-      pkiConfig(this.#config, path.join(dataDir, 'pki')),
-      systemClock.now(),
-    )
-    this.#agent = this.#startAgent(loadingPki)
+    // The agent's process is made ready meanwhile; its API listener has to find the API server running.
+    const agentConfig = deferred<AgentConfig>()
+    this.#agent = this.#startAgent(agentConfig.promise)
     this.#running.push(this.#agent)
     this.#agent.ready().catch((error: Error) => this.#fail(error))
     const [store, pki] = await Promise.all([
       openStore(path.join(dataDir, 'store'), this.#config),
-      loadingPki,
+      loadPki(pkiConfig(this.#config, path.join(dataDir, 'pki')), systemClock.now()),
     ])
     this.#store = store
     await this.#startApiserver(store, pki)
+    agentConfig.resolve(this.#agentConfig(pki))
     this.#client = this.#clientAs('system:kube-controller-manager')
     await this.#startControllers(this.#client, pki)
   }
@@ -156,8 +147,6 @@ class RunningCluster implements Cluster {
     this.#apiserver = apiserver
     this.#running.push(apiserver)
     await apiserver.ready()
-    this.#apiserverReady = true
-    this.#onApiserverReady()
     rememberPort({ ...this.#config, port: apiserver.port })
     const server = `https://${this.#config.bindAddress}:${apiserver.port}`
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
@@ -211,18 +200,15 @@ class RunningCluster implements Cluster {
     return path.join(this.#config.runtimeDir, 'egress.sock')
   }
 
-  #startAgent(pki: Promise<Pki>): AgentProcess {
-    return startAgentProcess(
-      pki.then((loaded) => this.#agentConfig(loaded)),
-      {
-        rootless: this.#config.rootless,
-        clock: systemClock,
-        log: this.#deps.log,
-        logFd: this.#deps.logFd,
-        onMessage: (message, handle) => this.#receive(message, handle),
-        onRestart: () => this.#closeListeners(),
-      },
-    )
+  #startAgent(agentConfig: Promise<AgentConfig>): AgentProcess {
+    return startAgentProcess(agentConfig, {
+      rootless: this.#config.rootless,
+      clock: systemClock,
+      log: this.#deps.log,
+      logFd: this.#deps.logFd,
+      onMessage: (message, handle) => this.#receive(message, handle),
+      onRestart: () => this.#closeListeners(),
+    })
   }
 
   #agentConfig(pki: Pki): AgentConfig {
@@ -254,7 +240,7 @@ class RunningCluster implements Cluster {
     switch (message.type) {
       case 'api-listener':
         this.#listeners.push(handle as net.Server)
-        this.#adopt(handle as net.Server)
+        this.#apiserver!.adopt(handle as net.Server)
         break
       case 'resolver-tcp':
         this.#listeners.push(handle as net.Server)
@@ -273,31 +259,15 @@ class RunningCluster implements Cluster {
         break
       case 'dns-answers':
         this.#deps.onStep('dns', `${message.name} -> ${message.address}`)
-        this.#dnsAnswers()
+        this.#dnsAnswers.resolve()
         break
       case 'failed':
       case 'hello':
     }
   }
 
-  /** A listener accepts from the moment it arrives: connections wait for the API server here. */
-  #adopt(listener: net.Server): void {
-    if (this.#apiserverReady) {
-      this.#apiserver!.adopt(listener)
-      return
-    }
-    const waiting: net.Socket[] = []
-    const hold = (socket: net.Socket) => waiting.push(socket)
-    listener.on('connection', hold)
-    this.#onApiserverReady = () => {
-      listener.off('connection', hold)
-      this.#apiserver!.adopt(listener)
-      for (const socket of waiting) listener.emit('connection', socket)
-    }
-  }
-
   #fail(error: Error): void {
-    this.#failed(error)
+    this.#dnsAnswers.reject(error)
     this.#deps.onFailure(error)
   }
 

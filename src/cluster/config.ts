@@ -1,8 +1,9 @@
 // What a cluster is made of, from options, environment and what an earlier start left: plain data.
+
+import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import * as path from 'node:path'
-import { createHash } from 'node:crypto'
 import { ClusterError } from './cluster-error.ts'
 import { hostResolvConf } from './host.ts'
 
