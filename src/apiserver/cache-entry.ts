@@ -43,9 +43,12 @@ export class CacheEntry {
     return this.#stored
   }
 
-  /** The object as JSON, complete. */
+  /** The object as JSON, complete. Revision 0 is that of a dry run, which has none. */
   get json(): Buffer {
-    this.#json ??= withResourceVersion(this.#stored, this.revision)
+    this.#json ??=
+      this.revision === 0
+        ? Buffer.from(this.#stored)
+        : withResourceVersion(this.#stored, this.revision)
     return this.#json
   }
 

@@ -1,7 +1,8 @@
 // The watch cache: every stored object of every resource in memory, the recent changes to each,
 // and who watches them. Fed by one watch on the store; everything that is read is read here.
 //
-//   /registry/<group or "core">/<plural>/<namespace>/<name>      one StorageCache per plural
+//   /registry/pods/default/web                     one StorageCache a directory (stored.ts)
+//   /registry/example.com/widgets/default/a
 import { OrderedMap } from '../store/ordered-map.ts'
 import type { Entry, Store, StoreEvent, WatchHandle } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
@@ -51,6 +52,11 @@ export class StorageCache {
     return found
   }
 
+  /** The log begins here: what was before is only in the store's. */
+  begin(revision: number): void {
+    this.#logStart = revision
+  }
+
   load(entry: Entry): void {
     const key = entry.key.slice(this.prefix.length)
     this.entries.set(key, new CacheEntry(key, entry.value, entry.modRevision))
@@ -61,12 +67,11 @@ export class StorageCache {
     if (event.type === 'put') this.entries.set(change.entry.key, change.entry)
     else this.entries.delete(change.entry.key)
     this.#log.push(change)
+    if (this.#listeners.size === 0) return
     this.#tell('', change)
-    if (this.#listeners.size > 1) {
-      const { namespace, key } = change.entry
-      if (namespace !== '') this.#tell(`${namespace}/`, change)
-      this.#tell(key, change)
-    }
+    const { namespace, key } = change.entry
+    if (namespace !== '') this.#tell(`${namespace}/`, change)
+    this.#tell(key, change)
   }
 
   #change(event: StoreEvent): CacheEvent {
@@ -158,6 +163,8 @@ export class StorageCache {
   }
 }
 
+const registryPrefix = '/registry/'
+
 interface Waiter {
   readonly revision: number
   readonly resolve: () => void
@@ -182,13 +189,14 @@ export class Cache {
 
   /** Reads all there is and follows from there. `onEnd` is told when the store ends the watch. */
   async start(onEnd: (error: StoreError) => void): Promise<void> {
-    const { entries, revision } = await this.#store.list('/registry/')
+    const { entries, revision } = await this.#store.list(registryPrefix)
     this.#revision = revision
-    for (const entry of entries) this.storage(prefixOf(entry.key)).load(entry)
-    this.#watch = this.#store.watch('/registry/', revision, {
+    for (const entry of entries) this.#storageOf(entry.key).load(entry)
+    for (const storage of this.#storages.values()) storage.begin(revision)
+    this.#watch = this.#store.watch(registryPrefix, revision, {
       onEvents: (events, at) => {
         this.#revision = at
-        for (const event of events) this.storage(prefixOf(event.key)).apply(event)
+        for (const event of events) this.#storageOf(event.key).apply(event)
         this.#wake()
       },
       onEnd,
@@ -208,6 +216,13 @@ export class Cache {
       this.#storages.set(prefix, storage)
     }
     return storage
+  }
+
+  /** Directories of one level are known from the start; all others have two. */
+  #storageOf(key: string): StorageCache {
+    const first = key.indexOf('/', registryPrefix.length) + 1
+    const known = this.#storages.get(key.slice(0, first))
+    return known ?? this.storage(key.slice(0, key.indexOf('/', first) + 1))
   }
 
   /** Resolves once the cache shows a revision. */
@@ -264,10 +279,4 @@ export class Cache {
   trim(revision: number): void {
     for (const storage of this.#storages.values()) storage.trim(revision)
   }
-}
-
-/** "/registry/core/pods/" of "/registry/core/pods/default/web". */
-function prefixOf(key: string): string {
-  const group = key.indexOf('/', '/registry/'.length)
-  return key.slice(0, key.indexOf('/', group + 1) + 1)
 }

@@ -2,8 +2,8 @@
 // rows in the store, written in the commit of the object that takes them; what a request has taken
 // but not yet committed is held here, so that no two requests try for the same one.
 //
-//   /registry/networking.k8s.io/ipaddresses/10.96.0.7    the IPAddress object of a ClusterIP
-//   /registry/core/nodeports/30080                       the Service that has a node port
+//   /registry/ipaddresses/10.96.0.7           the IPAddress object of a ClusterIP
+//   /registry/ranges/nodeports/30080          the Service that has a node port
 import type { ClaimResult, Claims, IPFamily } from '../api/machinery/claims.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import type { IPAddress, ServiceCIDR } from '../api/types/networking.gen.ts'
@@ -18,9 +18,9 @@ export interface ClaimsConfig {
   readonly random: Random
 }
 
-export const ipAddressPrefix = '/registry/networking.k8s.io/ipaddresses/'
-export const serviceCidrPrefix = '/registry/networking.k8s.io/servicecidrs/'
-export const nodePortPrefix = '/registry/core/nodeports/'
+export const ipAddressPrefix = '/registry/ipaddresses/'
+export const serviceCidrPrefix = '/registry/servicecidrs/'
+export const nodePortPrefix = '/registry/ranges/nodeports/'
 
 /** The claims of one request; nothing of it lasts unless its writes are committed. */
 export interface ClaimTransaction extends Claims {

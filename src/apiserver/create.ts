@@ -15,6 +15,7 @@ import { nameSuffix, uuid } from '../lib/random.ts'
 import type { AdmissionRequest } from './admission/request.ts'
 import { CacheEntry } from './cache-entry.ts'
 import type { ClaimTransaction } from './claims.ts'
+import { plainError } from './not-found.ts'
 import { objectKey, storedBytes } from './stored.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { CommitInput, WriterDeps, WriteScope, Written } from './writer.ts'
@@ -121,6 +122,7 @@ function newDraft(deps: WriterDeps, scope: WriteScope, input: CreateInput): Draf
   const raw = draftOf(input.object) as Draft<KubeObject>
   raw.metadata ??= {} as Draft<KubeObject>['metadata']
   fillNamespace(raw, scope)
+  wipeSystemFields(raw)
   served.kind.defaults?.(raw)
   const own = writtenOut(served, raw as KubeObject)
   if (!input.tracked) {
@@ -148,15 +150,21 @@ function fillNamespace(object: Draft<KubeObject>, scope: WriteScope): void {
   metadata.namespace = scope.namespace
 }
 
+/** What a client says of these is nobody's, and not kept. */
+function wipeSystemFields({ metadata }: Draft<KubeObject>): void {
+  delete metadata.uid
+  delete metadata.creationTimestamp
+  delete metadata.deletionTimestamp
+  delete metadata.deletionGracePeriodSeconds
+  delete metadata.selfLink
+}
+
 function fillSystemFields(deps: WriterDeps, object: Draft<KubeObject>): void {
   const { metadata } = object
   metadata.uid = uuid(deps.random)
   metadata.creationTimestamp = formatTime(deps.clock.now())
-  delete metadata.deletionTimestamp
-  delete metadata.deletionGracePeriodSeconds
   delete metadata.generation
   delete metadata.resourceVersion
-  delete metadata.selfLink
   if (!metadata.name && metadata.generateName) {
     const base = metadata.generateName.slice(0, maxGeneratedBase)
     metadata.name = base + nameSuffix(deps.random)
@@ -164,14 +172,7 @@ function fillSystemFields(deps: WriterDeps, object: Draft<KubeObject>): void {
 }
 
 const resourceVersionSet = () =>
-  new StatusError({
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message: 'resourceVersion should not be set on objects to be created',
-    code: 500,
-  })
+  plainError('resourceVersion should not be set on objects to be created')
 
 type ClaimOutcome = ReturnType<NonNullable<WriteScope['served']['kind']['claim']>>
 

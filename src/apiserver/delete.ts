@@ -146,7 +146,8 @@ function markingOf(
   else delete metadata.finalizers
   const seconds = pending ? Math.min(asked, deletionGracePeriodSeconds) : asked
   metadata.deletionTimestamp = deletionTime(deps, live, seconds)
-  metadata.deletionGracePeriodSeconds = seconds
+  // A kind with a deletion of its own (Namespace) has no grace to speak of.
+  if (!kind.startDeletion) metadata.deletionGracePeriodSeconds = seconds
   if (!pending && metadata.generation !== undefined && metadata.generation > 0) {
     metadata.generation += 1
   }

@@ -11,6 +11,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { statusError } from '../api/machinery/status.ts'
 import type { Answer, ApiCall, PeerCertificate, Upgrade } from './call.ts'
 import type { ApiserverConfig } from './config.ts'
+import { methodNotAllowed } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
 import { respondH1, respondH2 } from './respond.ts'
 
@@ -173,6 +174,7 @@ function createH1(pipeline: Pipeline): HttpServer {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else if (error.code === 'HPE_INVALID_METHOD') refuseMethod(socket)
     else {
       const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       const status = timedOut ? '408 Request Timeout' : '400 Bad Request'
@@ -180,6 +182,12 @@ function createH1(pipeline: Pipeline): HttpServer {
     }
   })
   return server
+}
+
+/** The parser does not know the method: answered before there is a request. */
+function refuseMethod(socket: Duplex): void {
+  const body = [Buffer.from(JSON.stringify(methodNotAllowed().status))]
+  refuseUpgrade(socket, { code: 405, headers: { 'content-type': 'application/json' }, body })
 }
 
 /** An upgrade that a handler did not take is answered as plain HTTP and closed. */

@@ -18,3 +18,14 @@ export const plainNotFound: Answer = {
   headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
   body: [Buffer.from('404 page not found\n')],
 }
+
+/** A 500 without a reason: mistakes of clients that upstream did not foresee. */
+export const plainError = (message: string): StatusError =>
+  new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    code: 500,
+  })

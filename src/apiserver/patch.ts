@@ -4,6 +4,8 @@ import { formatGo, goJson } from '../api/apply/go-format.ts'
 import { isObject } from '../api/apply/atom.ts'
 import type { JsonObject } from '../api/apply/atom.ts'
 import type { Draft } from '../api/machinery/draft.ts'
+import { invalid } from '../api/machinery/field-error.ts'
+import { escapeHtml } from '../api/machinery/go-text.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { badRequestError, statusError } from '../api/machinery/status.ts'
 import { applyJsonPatch } from '../api/patch/json-patch.ts'
@@ -13,6 +15,7 @@ import { applyStrategicPatch } from '../api/patch/strategic.ts'
 import { strictMessage, strictWarnings } from '../api/schema/body.ts'
 import { decodeValue } from '../api/schema/decode.ts'
 import { parseJson } from '../api/schema/json-text.ts'
+import { structOfKind } from '../api/schema/schema.ts'
 import { loadYaml, parseYaml } from '../api/schema/yaml-text.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { CreateInput } from './create.ts'
@@ -20,7 +23,9 @@ import { parseClause } from './negotiate.ts'
 import type { Served } from './served.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { Change } from './update.ts'
+import { nameMissing } from './update.ts'
 import type { WriteScope } from './writer.ts'
+import { refuseInvalid } from './writer.ts'
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 
@@ -35,13 +40,7 @@ const patchTypes: Readonly<Record<string, PatchType>> = {
 export function patchTypeOf(served: Served, contentType: string | undefined): PatchType {
   const type = patchTypes[parseClause(contentType ?? '').type]
   if (type !== undefined && !(served.custom && type === 'strategic')) return type
-  const accepted = Object.keys(patchTypes).filter(
-    (name) => !(served.custom && patchTypes[name] === 'strategic'),
-  )
-  throw statusError(
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-  )
+  throw statusError('UnsupportedMediaType', '415: Unsupported Media Type', {})
 }
 
 export interface PatchInput {
@@ -78,8 +77,9 @@ function patched(
         ? applyMergePatch(document, patch)
         : applyStrategicPatch(document, patch, served.resource.struct)
   if (!outcome.ok) throw outcome.error
-  const shown = () => (type === 'strategic' ? formatGo(patch) : goJson(outcome.object))
-  const object = decoded(scope, outcome.object, shown)
+  const shown = () => (type === 'strategic' ? formatGo(patch) : documentText(outcome.object, live))
+  const unknown = type === 'json' ? unknownOperationFields(patch) : []
+  const object = decoded(scope, outcome.object, { shown, unknown, type })
   served.kind.defaults?.(object)
   const next = writtenOut(served, object as KubeObject)
   track(live, next, trackingOf(served, writerOf(scope, clock)))
@@ -92,13 +92,53 @@ const writerOf = (scope: WriteScope, clock: Pick<Clock, 'now'>) => ({
   nowMs: clock.now(),
 })
 
+/** A patched document as upstream prints it: sorted where the patch has been, else as stored. */
+function documentText(document: JsonObject, live: KubeObject): string {
+  const before = live as unknown as JsonObject
+  const members = Object.keys(document)
+    .sort()
+    .map((key) => {
+      const value = document[key]
+      const text = value === before[key] ? escapeHtml(JSON.stringify(value)) : goJson(value)
+      return `${JSON.stringify(key)}:${text}`
+    })
+  return `{${members.join(',')}}`
+}
+
+const operationFields = new Set(['op', 'path', 'from', 'value'])
+
+function unknownOperationFields(patch: unknown): string[] {
+  if (!Array.isArray(patch)) return []
+  return patch.flatMap((operation, index) =>
+    Object.keys(isObject(operation) ? operation : {})
+      .filter((key) => !operationFields.has(key))
+      .map((key) => `json patch unknown field "[${index}].${key}"`),
+  )
+}
+
+interface DecodeContext {
+  /** The patch or the document, as errors show it. */
+  readonly shown: () => string
+  /** Problems found before. */
+  readonly unknown: readonly string[]
+  readonly type: PatchType
+}
+
 /** The patched document as an object of its kind; what the kind does not know is reported. */
-function decoded(scope: WriteScope, value: JsonObject, shown: () => string): Draft<KubeObject> {
+function decoded(
+  scope: WriteScope,
+  value: JsonObject,
+  { shown, unknown, type }: DecodeContext,
+): Draft<KubeObject> {
   const { served, options } = scope
   if (served.custom) return structuredClone(value) as unknown as Draft<KubeObject>
+  requireKnownKind(value, shown)
   const result = decodeValue<Draft<KubeObject>>(served.resource.struct, value)
-  if (!result.ok) throw notAnObjectOfItsKind(shown(), result.message)
-  const { strictErrors } = result
+  if (!result.ok) {
+    const message = type === 'strategic' ? unstructuredMessage(result.message) : result.message
+    throw notAnObjectOfItsKind(shown(), message)
+  }
+  const strictErrors = [...unknown, ...result.strictErrors]
   if (strictErrors.length > 0) {
     if (options.fieldValidation === 'Strict') {
       throw notAnObjectOfItsKind(shown(), strictMessage(strictErrors))
@@ -108,6 +148,23 @@ function decoded(scope: WriteScope, value: JsonObject, shown: () => string): Dra
   return result.value
 }
 
+function requireKnownKind({ apiVersion, kind }: JsonObject, shown: () => string): void {
+  if (structOfKind(String(apiVersion), String(kind)) !== undefined) return
+  const message = `no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/api/legacyscheme/scheme.go:30"`
+  throw notAnObjectOfItsKind(shown(), message)
+}
+
+/** Strategic patches go through a converter that words type errors in its own way. */
+function unstructuredMessage(message: string): string {
+  const match = /cannot unmarshal (\w+) into Go (?:struct field \S+|value) of type (\S+)/.exec(
+    message,
+  )
+  const [, found = '', type = ''] = match ?? []
+  const target = type.startsWith('[]') ? 'slice' : type.startsWith('map[') ? 'map' : 'struct'
+  const source = found === 'object' ? 'map' : found === 'array' ? 'slice' : found
+  return match && /[.[]/.test(type) ? `cannot restore ${target} from ${source}` : message
+}
+
 async function applyChange(input: PatchInput): Promise<Change> {
   const { scope, clock } = input
   const applied = await parseApplied(input)
@@ -115,7 +172,8 @@ async function applyChange(input: PatchInput): Promise<Change> {
     const tracking = trackingOf(scope.served, writerOf(scope, clock))
     const outcome = apply(live, applied, { force: scope.options.force, tracking })
     if (!outcome.ok) throw outcome.error
-    return decoded(scope, outcome.object, () => goJson(outcome.object))
+    const shown = () => goJson(outcome.object)
+    return decoded(scope, outcome.object, { shown, unknown: [], type: 'apply' })
   }
   const transform = (live: KubeObject): Draft<KubeObject> => {
     const object = merge(live)
@@ -130,25 +188,20 @@ function createInput(
   applied: JsonObject,
   object: Draft<KubeObject>,
 ): CreateInput {
-  const { name } = scope
-  const metadata = object.metadata ?? {}
-  if (metadata.name && metadata.name !== name) {
+  const { name, served } = scope
+  const { resourceVersion: _, ...metadata } = object.metadata ?? {}
+  if (!metadata.name) throw nameMissing(name)
+  if (metadata.name !== name) {
     throw badRequestError(
       `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
     )
   }
   const uid = isObject(applied.metadata) ? applied.metadata.uid : undefined
   if (typeof uid === 'string' && uid !== '') {
-    const { group, plural } = scope.served.resource
-    const qualified = group === '' ? plural : `${plural}.${group}`
-    throw statusError(
-      'Conflict',
-      `Operation cannot be fulfilled on ${qualified} "${name}": uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
-      { name, ...(group === '' ? {} : { group }), kind: plural },
-    )
+    const error = invalid('metadata.uid', uid, 'field is immutable')
+    refuseInvalid(served, name, [error, error])
   }
-  const whole = { ...object, metadata: { ...metadata, name } }
-  return { object: whole as KubeObject, tracked: true }
+  return { object: { ...object, metadata } as KubeObject, tracked: true }
 }
 
 async function parseApplied({ body, scope }: PatchInput): Promise<JsonObject> {

@@ -73,6 +73,7 @@ export function handleObjects(deps: RegistryDeps, request: ObjectRequest): Promi
   const handler = handlers[verb]
   if (!handler || !served.resource.verbs.includes(verb)) throw methodNotAllowed()
   checkScope(request, verb)
+  if (served.kind.deprecation !== undefined) exchange.warnings.push(served.kind.deprecation)
   return handler(deps, request)
 }
 
@@ -80,6 +81,10 @@ export function handleObjects(deps: RegistryDeps, request: ObjectRequest): Promi
 function checkScope({ served, namespace, exchange }: ObjectRequest, verb: string): void {
   const { method } = exchange.call
   if (method === 'HEAD') throw methodNotAllowed()
+  const needsName = verb === 'update' || verb === 'patch'
+  if (needsName !== (exchange.info.name !== '') && (needsName || verb === 'create')) {
+    throw methodNotAllowed()
+  }
   const named = exchange.info.name !== '' && verb !== 'list' && verb !== 'watch'
   if (served.resource.namespaced) {
     if (namespace === '' && (verb === 'create' || verb === 'deletecollection')) {
@@ -126,12 +131,7 @@ export async function findEntry(deps: RegistryDeps, request: ObjectRequest): Pro
 export async function getObject(deps: RegistryDeps, request: ObjectRequest): Promise<Answer> {
   const options = encodeOptions(deps, request)
   const entry = await findEntry(deps, request)
-  return deprecated(request, entryAnswer(request.served, { entry, code: 200 }, options))
-}
-
-function deprecated({ served, exchange }: ObjectRequest, answer: Answer): Answer {
-  if (served.kind.deprecation !== undefined) exchange.warnings.push(served.kind.deprecation)
-  return answer
+  return entryAnswer(request.served, { entry, code: 200 }, options)
 }
 
 async function listObjects(deps: RegistryDeps, request: ObjectRequest): Promise<Answer> {
@@ -140,11 +140,11 @@ async function listObjects(deps: RegistryDeps, request: ObjectRequest): Promise<
   const query = parseListQuery(exchange.call.query, false)
   const list = await readList(deps.cache, deps.clock, { served, namespace, query })
   const body = encodeList(served, list, options)
-  return deprecated(request, {
+  return {
     code: 200,
     headers: { 'content-type': options.media.contentType },
     body,
-  })
+  }
 }
 
 async function watchObjects(deps: RegistryDeps, request: ObjectRequest): Promise<Answer> {
@@ -170,7 +170,7 @@ async function watchObjects(deps: RegistryDeps, request: ObjectRequest): Promise
     const oldest = await deps.cache.reachBack(served.cache, after)
     if (oldest !== undefined) return expiredAnswer(watch, oldest)
   }
-  return deprecated(request, watchAnswer(deps, exchange, watch))
+  return watchAnswer(deps, exchange, watch)
 }
 
 /** A watch by the old path /watch/…/NAME. */
@@ -352,14 +352,14 @@ async function removeObject(deps: RegistryDeps, request: ObjectRequest): Promise
   const encoding = encodeOptions(deps, request)
   const options = await deleteOptionsOf(request)
   const deleted = await deleteObject(deps, deleteScope(request, options), options)
-  if ('entry' in deleted) return deprecated(request, entryAnswer(request.served, deleted, encoding))
+  if ('entry' in deleted) return entryAnswer(request.served, deleted, encoding)
   const media = encoding.media.as === 'none' ? encoding.media : plainJson
   const body = encodeTyped(deleted.status, media)
-  return deprecated(request, {
+  return {
     code: deleted.code,
     headers: { 'content-type': media.contentType },
     body: [body],
-  })
+  }
 }
 
 /** So many objects of a collection go at a time. */
@@ -380,11 +380,11 @@ async function removeCollection(deps: RegistryDeps, request: ObjectRequest): Pro
   }
   await Promise.all(Array.from({ length: deleteWorkers }, worker))
   const body = encodeList(served, list, encoding)
-  return deprecated(request, {
+  return {
     code: 200,
     headers: { 'content-type': encoding.media.contentType },
     body,
-  })
+  }
 }
 
 function ignoreNotFound(error: unknown): void {

@@ -11,6 +11,10 @@ import type { RouterDeps, SpecialHandler } from './router.ts'
 import type { TokenIssuer } from './service-account-tokens.ts'
 import type { Serving } from './serving.ts'
 import type { Served } from './served.ts'
+import { bindingHandler } from './subresources/binding.ts'
+import { evictionHandler } from './subresources/eviction.ts'
+import { execHandler, logHandler, portForwardHandler } from './subresources/pod-streams.ts'
+import { proxyHandler } from './subresources/proxy.ts'
 import { keyPaths, tokenHandler } from './subresources/token.ts'
 import { reviewHandlers } from './reviews.ts'
 import { strategyHandler } from './subresources/strategy.ts'
@@ -38,6 +42,16 @@ export function createSpecials(deps: SpecialsDeps): Specials {
   const named: Readonly<Record<string, SpecialHandler>> = {
     ...reviewHandlers(deps),
     ' serviceaccounts/token': tokenHandler(deps),
+    ' bindings': bindingHandler(deps.registry),
+    ' pods/binding': bindingHandler(deps.registry),
+    ' pods/eviction': evictionHandler(deps.registry),
+    ' pods/log': logHandler(deps),
+    ' pods/exec': execHandler(deps, 'exec'),
+    ' pods/attach': execHandler(deps, 'attach'),
+    ' pods/portforward': portForwardHandler(deps),
+    ' pods/proxy': proxyHandler(deps, 'pods'),
+    ' services/proxy': proxyHandler(deps, 'services'),
+    ' nodes/proxy': proxyHandler(deps, 'nodes'),
   }
   return {
     find: ({ resource, kind }, subresource) => {

@@ -23,9 +23,27 @@ function customText(object: KubeObject): string {
   return JSON.stringify({ kind, apiVersion, metadata: ordered, ...rest })
 }
 
-/** "/registry/core/pods/" */
-export function storagePrefix(resource: Pick<Resource, 'group' | 'plural'>): string {
-  return `/registry/${resource.group === '' ? 'core' : resource.group}/${resource.plural}/`
+/** Where upstream's layout is not "/registry/PLURAL/". */
+const directories: Readonly<Record<string, string>> = {
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+  nodes: 'minions',
+  replicationcontrollers: 'controllers',
+  'ingresses.networking.k8s.io': 'ingress',
+}
+
+/** Groups whose objects lie below their group; those of custom resources do, too. */
+const ownDirectory = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io'])
+
+/** "/registry/pods/", as upstream lays them out in etcd. */
+export function storagePrefix(
+  resource: Pick<Resource, 'group' | 'plural'> & { readonly struct?: string },
+): string {
+  const { group, plural } = resource
+  const custom = resource.struct === ''
+  if (custom || ownDirectory.has(group)) return `/registry/${group}/${plural}/`
+  const named = directories[group === '' ? plural : `${plural}.${group}`]
+  return `/registry/${named ?? plural}/`
 }
 
 /** "namespace/name", or "name". */

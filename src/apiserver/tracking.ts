@@ -45,8 +45,17 @@ export function writtenOut(served: Served, object: KubeObject): Draft<KubeObject
   const { resource, apiVersion, custom } = served
   const typed = { ...object, kind: resource.kind, apiVersion }
   if (custom) return structuredClone(typed) as Draft<KubeObject>
-  const value: unknown = wireValue(resource.struct, typed, { nullLists: true })
+  const value: unknown = wireValue(resource.struct, typed)
   return value as Draft<KubeObject>
+}
+
+/** As writtenOut(), with empty lists as null: what comes back from the store. */
+export function asStored(served: Served, object: KubeObject): KubeObject {
+  const { resource, apiVersion, custom } = served
+  const typed = { ...object, kind: resource.kind, apiVersion }
+  if (custom) return typed
+  const value: unknown = wireValue(resource.struct, typed, { nullLists: true })
+  return value as KubeObject
 }
 
 /** Sets what managedFields become by this write. */

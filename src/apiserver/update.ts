@@ -17,9 +17,10 @@ import { CacheEntry } from './cache-entry.ts'
 import type { ClaimTransaction } from './claims.ts'
 import type { CreateInput } from './create.ts'
 import { createObject, takeClaims } from './create.ts'
+import { plainError } from './not-found.ts'
 import { objectOf } from './served.ts'
 import { objectKey, storedBytes } from './stored.ts'
-import { writtenOut } from './tracking.ts'
+import { asStored, writtenOut } from './tracking.ts'
 import type { WriterDeps, WriteScope, Written } from './writer.ts'
 import {
   admissionRequest,
@@ -42,6 +43,8 @@ export interface Change {
   transform(live: KubeObject): Promise<Draft<KubeObject>> | Draft<KubeObject>
   /** Creates instead when there is nothing; undefined: 404. */
   readonly create?: ((scope: WriteScope) => Promise<CreateInput>) | undefined
+  /** The server's own doing (binding, disruption budgets): no rules of the kind, no admission. */
+  readonly direct?: boolean
   /** A PUT: an absent resourceVersion may be refused. */
   readonly replaces?: boolean
 }
@@ -94,8 +97,10 @@ async function replace(
     const { view } = served.kind
     const object = view ? writtenOut(served.stored, view.toStored(wanted as KubeObject)) : wanted
     keepSystemFields(object, live)
-    const admission = await prepareReplacement(deps, scope, { object, live, claims })
-    if (isNoChange(live, writtenOut(served.stored, object as KubeObject) as KubeObject)) {
+    const admission = change.direct
+      ? undefined
+      : await prepareReplacement(deps, scope, { object, live, claims })
+    if (isNoChange(live, asStored(served.stored, object as KubeObject))) {
       return { entry, code: 200 }
     }
     return await store(deps, scope, { object: object as KubeObject, entry, claims, admission })
@@ -112,15 +117,20 @@ function checkIdentity(scope: WriteScope, { metadata }: Draft<KubeObject>): void
       `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
     )
   }
-  metadata.name = name
+  if (!metadata.name) throw nameMissing(name)
   if (!served.resource.namespaced) return
   if (metadata.namespace && metadata.namespace !== namespace) {
     throw badRequestError(
-      `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`,
+      'the namespace of the provided object does not match the namespace sent on the request',
     )
   }
   metadata.namespace = namespace
 }
+
+export const nameMissing = (name: string) =>
+  badRequestError(
+    `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+  )
 
 function checkVersion(
   scope: WriteScope,
@@ -129,8 +139,10 @@ function checkVersion(
 ): void {
   const { served, name } = scope
   const { uid } = entry.object.metadata
-  if (metadata.uid && metadata.uid !== uid) {
-    const cause = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`
+  if (replaces && metadata.uid && metadata.uid !== uid) {
+    const key = served.stored.cache.prefix + entry.key
+    const failed = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`
+    const cause = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${failed}`
     throw conflictError(served.resource, name, cause)
   }
   if (!metadata.resourceVersion) {
@@ -138,6 +150,10 @@ function checkVersion(
       const detail = 'must be specified for an update'
       refuseInvalid(served, name, [invalid('metadata.resourceVersion', '', detail)])
     }
+  } else if (!/^\d+$/.test(metadata.resourceVersion)) {
+    throw plainError(
+      `strconv.ParseUint: parsing ${JSON.stringify(metadata.resourceVersion)}: invalid syntax`,
+    )
   } else if (metadata.resourceVersion !== String(entry.revision)) {
     throw conflictError(served.resource, name, objectModified)
   }
@@ -147,7 +163,7 @@ function checkVersion(
 /** What only the server writes stays, whatever the client sent. */
 function keepSystemFields({ metadata }: Draft<KubeObject>, live: KubeObject): void {
   const old = live.metadata
-  if (old.uid !== undefined) metadata.uid = old.uid
+  if (!metadata.uid && old.uid !== undefined) metadata.uid = old.uid
   delete metadata.selfLink
   if (old.creationTimestamp !== undefined) metadata.creationTimestamp = old.creationTimestamp
   for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
@@ -191,7 +207,7 @@ interface Ready {
   readonly object: KubeObject
   readonly entry: CacheEntry
   readonly claims: ClaimTransaction
-  readonly admission: AdmissionRequest
+  readonly admission: AdmissionRequest | undefined
 }
 
 async function store(
@@ -203,7 +219,7 @@ async function store(
   const { key } = entry
   const bytes = storedBytes(served, object)
   if (scope.options.dryRun) return { entry: new CacheEntry(key, bytes, entry.revision), code: 200 }
-  const base = { scope, key, entry, owner: object, claims, alongside: admission.alongside }
+  const base = { scope, key, entry, owner: object, claims, alongside: admission?.alongside ?? [] }
   if (isReleased(served, object)) {
     const { kind } = served.stored
     takeClaims(

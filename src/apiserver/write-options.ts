@@ -104,8 +104,21 @@ function bodyOptions(body: Buffer, format: BodyFormat): DeleteOptions {
     struct: 'meta.v1.DeleteOptions',
   }
   const read = readBody(body, format, expected)
-  if (!read.ok) throw badRequestError(read.message)
+  if (!read.ok) throw badRequestError(unreadable(read))
   return read.value as unknown as DeleteOptions
+}
+
+/** DeleteOptions are looked up in a scheme of their own. */
+function unreadable({
+  message,
+  type,
+}: {
+  message: string
+  type?: { apiVersion: string; kind: string }
+}) {
+  if (!type || type.kind === 'DeleteOptions') return message
+  const scheme = 'pkg/apis/meta/internalversion/scheme/register.go:27'
+  return `no kind "${type.kind}" is registered for version "${type.apiVersion}" in scheme "${scheme}"`
 }
 
 function queryOptions(query: URLSearchParams): DeleteOptions {

@@ -136,6 +136,7 @@ export function invalidObject(
   errors: readonly FieldError[],
 ): StatusError {
   const { group, kind } = served.resource
+  name ??= ''
   const all = invalidError({ group, kind }, name, errors)
   const seen = new Set<string>()
   const once = errors.filter(({ field, message }) => {

@@ -11,11 +11,13 @@ function library(): Yaml {
 }
 
 export function formatYaml(value: unknown): string {
-  return library().stringify(value, {
+  const text = library().stringify(value, {
     version: '1.1',
     sortMapEntries: true,
     indentSeq: false,
     lineWidth: 0,
     aliasDuplicateObjects: false,
   })
+  // The key of managedFields that the library takes for a number, and Go's does not.
+  return text.replace(/^( *)"\.": /gm, '$1.: ')
 }

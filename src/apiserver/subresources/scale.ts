@@ -55,7 +55,10 @@ export function scaleHandler(deps: RegistryDeps): SpecialHandler {
 }
 
 function scaleAnswer(request: ObjectRequest, parent: KubeObject): Answer {
-  return kindAnswer(request, 200, scaleOf(request.served, parent))
+  const scale = scaleOf(request.served, parent)
+  // Owners are only worked with, never shown.
+  const { managedFields: _, ...metadata } = scale.metadata
+  return kindAnswer(request, 200, { ...scale, metadata } as Scale)
 }
 
 function scaleOf(served: Served, parent: KubeObject): Scale {
