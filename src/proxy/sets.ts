@@ -9,7 +9,7 @@ export type SetName = keyof ReturnType<typeof declareAll>
 const affinityRecords = 262_144
 
 /** Raised when an older ruleset cannot be adopted by comparing it. Stands in the set "schema". */
-export const schemaVersion = '0x00000001'
+export const schemaVersion = '1'
 
 export function declareSets(family: Family): ReadonlyMap<SetName, SetDeclaration> {
   return new Map(Object.entries(declareAll(family)) as [SetName, SetDeclaration][])
@@ -68,7 +68,7 @@ function declareAll(family: Family) {
     },
     /** Frontends that record affinity. */
     affrec: verdicts('affrec', frontend),
-    schema: { name: 'schema', key: ['mark'] },
+    schema: { name: 'schema', key: ['inet_service'] },
   } as const satisfies Readonly<Record<string, SetDeclaration>>
 }
 

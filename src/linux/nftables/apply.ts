@@ -100,7 +100,7 @@ export class Nftables {
       return { ...this.#commitAll(operations), postponed: [] }
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
-      if (this.#isOwnershipRefused(error, operations)) {
+      if (this.#isOwnershipRefused(error)) {
         this.#tableFlags = 0
         return this.apply(operations)
       }
@@ -121,13 +121,10 @@ export class Nftables {
   }
 
   /** Kernels without table owners answer EOPNOTSUPP or EINVAL; so does adopting another's table. */
-  #isOwnershipRefused(error: SystemError, operations: readonly Operation[]): boolean {
+  #isOwnershipRefused({ code, operation }: SystemError): boolean {
     const refusals: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'EINVAL']
-    return (
-      this.isOwner &&
-      refusals.includes(error.code) &&
-      operations.some(({ type }) => type === 'addTable')
-    )
+    const addTable = `cannot ${formatOperation({ type: 'addTable' }, this.table)}`
+    return this.isOwner && refusals.includes(code) && operation === addTable
   }
 
   #commitAll(operations: readonly Operation[]): { bytes: number; commits: number } {

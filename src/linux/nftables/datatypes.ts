@@ -89,7 +89,9 @@ export function paddedLength(name: DatatypeName): number {
   return (datatypes[name].length + 3) & ~3
 }
 
+/** Bytes of a key or a value: a single part is not padded. */
 export function concatLength(parts: readonly DatatypeName[]): number {
+  if (parts.length === 1) return datatypes[parts[0]!].length
   return parts.reduce((sum, part) => sum + paddedLength(part), 0)
 }
 

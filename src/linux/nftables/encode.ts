@@ -239,7 +239,6 @@ export function generationHeader(family: number, resource: number): Uint8Array {
 
 function encodeSet(writer: NetlinkWriter, set: SetDeclaration, id: number): void {
   const isMap = set.value !== undefined
-  const isConcat = set.key.length > 1
   writer.string(2, set.name)
   writer.u32be(
     3,
@@ -249,7 +248,7 @@ function encodeSet(writer: NetlinkWriter, set: SetDeclaration, id: number): void
       (set.timeoutSeconds === undefined ? 0 : NFT_SET_TIMEOUT),
   )
   writer.u32be(4, concatId(set.key))
-  writer.u32be(5, isConcat ? concatLength(set.key) : datatypes[set.key[0]!].length)
+  writer.u32be(5, concatLength(set.key))
   if (set.value === 'verdict') {
     writer.u32be(6, verdictTypeId)
     writer.u32be(7, 16)

@@ -130,6 +130,8 @@ export class FakeNftables {
   table: Table | undefined
   /** Every transaction that was committed. */
   readonly transactions: (readonly Operation[])[] = []
+  /** How many were not. */
+  refused = 0
   readonly #name: Pick<Table, 'family' | 'name'>
   #generation = 1
 
@@ -150,7 +152,9 @@ export class FakeNftables {
   }
 
   apply(operations: readonly Operation[]): Applied {
+    this.refused++
     this.table = applyOperations(this.#name, this.table, operations)
+    this.refused--
     this.transactions.push(operations)
     this.#generation++
     return { bytes: 0, commits: 1, postponed: [] }

@@ -1,7 +1,7 @@
 // Services, EndpointSlices, a Node and ServiceCIDRs as informers hand them out, without an API.
 import type { KubeObject, Resource } from '../../../src/api/machinery/resource.ts'
 import { endpointslices, nodes, servicecidrs, services } from '../../../src/api/resources.gen.ts'
-import type { Node, Service, ServiceSpec } from '../../../src/api/types/core.gen.ts'
+import type { Node, Service, ServiceSpec, Taint } from '../../../src/api/types/core.gen.ts'
 import type { Endpoint, EndpointSlice } from '../../../src/api/types/discovery.gen.ts'
 import type { ServiceCIDR } from '../../../src/api/types/networking.gen.ts'
 import type { Client } from '../../../src/client/client.ts'
@@ -62,12 +62,16 @@ export class FakeApi {
 
   putNode(
     name: string,
-    options: { addresses: readonly string[]; podCIDRs: readonly string[] },
+    facts: {
+      readonly addresses: readonly string[]
+      readonly podCIDRs: readonly string[]
+      readonly taints?: readonly Taint[]
+    },
   ): void {
-    const addresses = options.addresses.map((address) => ({ type: 'InternalIP', address }))
+    const addresses = facts.addresses.map((address) => ({ type: 'InternalIP', address }))
     this.put(nodes, {
       metadata: { name, labels: { 'topology.kubernetes.io/zone': 'here' } },
-      spec: { podCIDRs: options.podCIDRs },
+      spec: { podCIDRs: facts.podCIDRs, ...(facts.taints ? { taints: facts.taints } : {}) },
       status: { addresses },
     } as unknown as Node)
   }

@@ -299,6 +299,45 @@ const nftablesScenarios: Readonly<Record<string, Scenario>> = {
     assert.equal(answered, 600, `${JSON.stringify(counts)} in ${flips} changes`)
     assert.ok(flips > 50, `only ${flips} changes`)
   },
+  'health, metrics and a healthCheckNodePort': async ({ api, pods, settle }) => {
+    api.putService('web', '10.96.0.10', ['80@30080'], {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: 32_000,
+    })
+    api.putSlice('web', ['8080'], [pods[1]!.ip, pods[2]!.ip, remote(pods[3]!.ip)])
+    await settle()
+    const get = async (url: string) => {
+      const response = await fetch(url)
+      return { status: response.status, headers: response.headers, body: await response.text() }
+    }
+    const healthy = await get(`http://${nodeIP}:32000/`)
+    assert.equal(healthy.status, 200)
+    assert.equal(healthy.headers.get('X-Load-Balancing-Endpoint-Weight'), '2')
+    assert.equal(
+      healthy.body,
+      '{"service":{"namespace":"test","name":"web"},"localEndpoints":2,"serviceProxyHealthy":true}',
+    )
+    api.putSlice('web', ['8080'], [remote(pods[3]!.ip)])
+    await settle()
+    assert.equal((await get(`http://${nodeIP}:32000/any`)).status, 503)
+    assert.equal((await get('http://127.0.0.1:10256/healthz')).status, 200)
+    const taint = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' } as const
+    api.putNode('n1', { ...nodeFacts, taints: [taint] })
+    await settle()
+    const leaving = await get('http://127.0.0.1:10256/healthz')
+    assert.equal(leaving.status, 503)
+    assert.match(leaving.body, /"nodeEligible":false/)
+    assert.equal((await get('http://127.0.0.1:10256/livez')).status, 200)
+    api.putNode('n1', nodeFacts)
+    const metrics = (await get('http://127.0.0.1:10249/metrics')).body
+    assert.match(
+      metrics,
+      /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/,
+    )
+    assert.match(metrics, /kubeproxy_sync_proxy_rules_nftables_sync_failures_total/)
+    assert.equal((await get('http://127.0.0.1:10249/proxyMode')).body, 'nftables')
+  },
   'the kernel holds exactly what was planned': async ({ api, proxy, pods, settle }) => {
     api.putService('web', '10.96.0.10', ['80@30080'], { sessionAffinity: 'ClientIP' })
     api.putSlice(
@@ -395,6 +434,8 @@ function remote(ip: string) {
   return { addresses: [ip], nodeName: 'n2', conditions: { ready: true, serving: true } }
 }
 
+const nodeFacts = { addresses: [nodeIP, nodeIPv6], podCIDRs: [podCIDR, podCIDRv6] }
+
 async function makeWorld(mode: 'nftables' | 'userspace'): Promise<World> {
   makeNode()
   const pods = await Promise.all([2, 3, 4, 5].map(makePod))
@@ -407,11 +448,19 @@ async function makeWorld(mode: 'nftables' | 'userspace'): Promise<World> {
     await peer.ask({ do: 'serve', protocol: 'udp', port: 8080, name })
   }
   const api = new FakeApi()
-  api.putNode('n1', { addresses: [nodeIP, nodeIPv6], podCIDRs: [podCIDR, podCIDRv6] })
+  api.putNode('n1', nodeFacts)
   api.putServiceCIDRs([serviceCIDR, serviceCIDRv6])
   const log = createLogger({ level: 'warn' })
   const deps = { client: api.client, clock: systemClock, random: systemRandom, log }
-  const proxy = await startProxy({ nodeName: 'n1', mode }, { ...deps, informers: api.informers })
+  const proxy = await startProxy(
+    {
+      nodeName: 'n1',
+      mode,
+      healthzBindAddress: '0.0.0.0:10256',
+      metricsBindAddress: '127.0.0.1:10249',
+    },
+    { ...deps, informers: api.informers },
+  )
   await proxy.ready()
   return { api, proxy, pods, host, outsider, settle: () => proxy.settled() }
 }
