@@ -22,7 +22,9 @@ import type { ApiserverConfig } from './config.ts'
 import { bootstrap, mendBinding, mendRole, systemNamespaces } from './rbac/bootstrap.ts'
 import type { Served } from './served.ts'
 import { objectKey, storedBytes } from './stored.ts'
+import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { WriterDeps } from './writer.ts'
+import { ownManager } from './writer.ts'
 
 export interface BootstrapInput {
   readonly config: ApiserverConfig
@@ -57,7 +59,10 @@ function created(deps: WriterDeps, served: Served, object: KubeObject): KubeObje
   draft.metadata.creationTimestamp = formatTime(deps.clock.now())
   if (served.kind.generation) draft.metadata.generation = 1
   served.kind.defaults?.(draft)
-  return draft as KubeObject
+  const next = writtenOut(served, draft as KubeObject)
+  const writer = { manager: ownManager, subresource: '', nowMs: deps.clock.now() }
+  track(undefined, next, trackingOf(served, writer))
+  return next as KubeObject
 }
 
 /** What people changed stays; what the server needs and lacks comes back. */
@@ -114,10 +119,7 @@ function serviceCidr(config: ApiserverConfig, now: string): KubeObject {
     message: 'Kubernetes default Service CIDR is ready',
   }
   const object = {
-    metadata: {
-      name: 'kubernetes',
-      finalizers: ['networking.k8s.io/service-cidr-finalizer'],
-    },
+    metadata: { name: 'kubernetes' },
     spec: { cidrs: config.serviceClusterIPRange },
     status: { conditions: [condition] },
   }

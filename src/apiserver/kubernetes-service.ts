@@ -9,10 +9,11 @@ import { createObject } from './create.ts'
 import { updateObject } from './update.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { WriterDeps, WriteScope } from './writer.ts'
+import { ownManager } from './writer.ts'
 
 const namespace = 'default'
 const name = 'kubernetes'
-const manager = 'kube-apiserver'
+const manager = ownManager
 
 /** The server itself, as admission and field ownership see it. */
 export function ownScope(

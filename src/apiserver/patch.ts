@@ -1,7 +1,7 @@
 // PATCH: which of the four kinds it is, and the object it makes of the one that is there.
 import { apply } from '../api/apply/apply.ts'
 import { formatGo, goJson } from '../api/apply/go-format.ts'
-import { isObject } from '../api/apply/atom.ts'
+import { isObject, jsonEqual } from '../api/apply/atom.ts'
 import type { JsonObject } from '../api/apply/atom.ts'
 import type { Draft } from '../api/machinery/draft.ts'
 import { invalid } from '../api/machinery/field-error.ts'
@@ -99,7 +99,7 @@ function documentText(document: JsonObject, live: KubeObject): string {
     .sort()
     .map((key) => {
       const value = document[key]
-      const text = value === before[key] ? escapeHtml(JSON.stringify(value)) : goJson(value)
+      const text = jsonEqual(value, before[key]) ? escapeHtml(JSON.stringify(value)) : goJson(value)
       return `${JSON.stringify(key)}:${text}`
     })
   return `{${members.join(',')}}`

@@ -18,6 +18,7 @@ import type { ClaimBook, ClaimTransaction } from './claims.ts'
 import type { User } from './rbac/attributes.ts'
 import type { Served } from './served.ts'
 import { objectKey, storagePrefix, storedBytes } from './stored.ts'
+import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { WriteOptions } from './write-options.ts'
 
 export interface WriterDeps {
@@ -47,6 +48,9 @@ export interface Written {
   readonly entry: CacheEntry
   readonly code: number
 }
+
+/** The server's name where it owns fields itself. */
+export const ownManager = 'kube-apiserver'
 
 /** Attempts before a write that keeps losing races gives up. */
 export const maxAttempts = 30
@@ -217,7 +221,6 @@ function ipAddressBytes(deps: WriterDeps, owner: KubeObject, address: string): U
     metadata: {
       name: address,
       uid: uuid(deps.random),
-      generation: 1,
       creationTimestamp: formatTime(deps.clock.now()),
       labels: {
         'ipaddress.kubernetes.io/ip-family': family,
@@ -227,7 +230,13 @@ function ipAddressBytes(deps: WriterDeps, owner: KubeObject, address: string): U
     spec: { parentRef: { group: '', resource: 'services', namespace, name } },
   }
   const served = deps.servedOf({ group: 'networking.k8s.io', plural: 'ipaddresses' })
-  return storedBytes(served, object)
+  const next = writtenOut(served, object as KubeObject)
+  track(
+    undefined,
+    next,
+    trackingOf(served, { manager: ownManager, subresource: '', nowMs: deps.clock.now() }),
+  )
+  return storedBytes(served, next as KubeObject)
 }
 
 /** Keys of the objects that go with one. */

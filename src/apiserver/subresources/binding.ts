@@ -9,7 +9,7 @@ import { plainError } from '../not-found.ts'
 import type { ObjectRequest, RegistryDeps } from '../registry.ts'
 import { writeOptions, writeScope } from '../registry.ts'
 import type { SpecialHandler } from '../router.ts'
-import { track, trackingOf, writtenOut } from '../tracking.ts'
+import { writtenOut } from '../tracking.ts'
 import { updateObject } from '../update.ts'
 import { created, kindAnswer, readKind } from './body.ts'
 
@@ -32,16 +32,8 @@ export function bindingHandler(deps: RegistryDeps): SpecialHandler {
     const scope = { ...writeScope(target, options), subresource: 'binding' }
     await updateObject(deps, scope, {
       direct: true,
-      transform: (live) => {
-        const next = writtenOut(served, bound(live as Pod, binding, deps.clock.now()))
-        const manager = {
-          manager: options.fieldManager,
-          subresource: 'binding',
-          nowMs: deps.clock.now(),
-        }
-        track(live, next, trackingOf(served, manager))
-        return next
-      },
+      // Nobody comes to own what the scheduler decides.
+      transform: (live) => writtenOut(served, bound(live as Pod, binding, deps.clock.now())),
     })
     return kindAnswer(request, 201, created)
   }

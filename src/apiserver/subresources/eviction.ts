@@ -18,6 +18,7 @@ import type { SpecialHandler } from '../router.ts'
 import { track, trackingOf, writtenOut } from '../tracking.ts'
 import { updateObject } from '../update.ts'
 import type { WriteOptions } from '../write-options.ts'
+import { ownManager } from '../writer.ts'
 import { created, kindAnswer, readKind } from './body.ts'
 
 const type = { apiVersion: 'policy/v1', kind: 'Eviction' }
@@ -97,7 +98,7 @@ async function takeBudget(
         spend(live as PodDisruptionBudget, pod.metadata.name, deps.clock.now()),
       )
       const writer = {
-        manager: options.fieldManager,
+        manager: ownManager,
         subresource: 'status',
         nowMs: deps.clock.now(),
       }

@@ -1,4 +1,8 @@
 // TokenRequest, and the documents by which others verify the tokens.
+import { emptySet } from '../../api/apply/field-set.ts'
+import { atomOfStruct, emptyOfStruct } from '../../api/apply/table-atoms.ts'
+import { trackUpdate } from '../../api/apply/update.ts'
+import { wireValue } from '../../api/schema/encode.ts'
 import { invalid } from '../../api/machinery/field-error.ts'
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import {
@@ -24,6 +28,7 @@ export interface TokenHandlerDeps {
 }
 
 const type = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }
+const tokenStruct = 'authentication.v1.TokenRequest'
 const defaultSeconds = 3600
 const minSeconds = 600
 const maxSeconds = 2 ** 32
@@ -48,13 +53,30 @@ export function tokenHandler(deps: TokenHandlerDeps): SpecialHandler {
     const token = await deps.tokens.issue(subject, audiences, lifetime)
     const nowMs = deps.registry.clock.now()
     const { name, namespace, uid } = account.object.metadata
+    const managedFields = ownersOf(body, { manager: options.fieldManager, nowMs })
     return kindAnswer(request, 201, {
       ...type,
-      metadata: { name, namespace, uid, creationTimestamp: formatTime(nowMs) },
+      metadata: { name, namespace, uid, creationTimestamp: formatTime(nowMs), managedFields },
       spec: { audiences, expirationSeconds: seconds, boundObjectRef: spec.boundObjectRef ?? null },
       status: { token, expirationTimestamp: formatTime(nowMs + seconds * 1000) },
     } as never)
   }
+}
+
+/** Upstream tracks even what is never stored. */
+function ownersOf(body: TokenRequest, writer: { manager: string; nowMs: number }) {
+  const spec = { expirationSeconds: defaultSeconds, ...body.spec }
+  const next = wireValue(tokenStruct, { ...body, ...type, spec }) as unknown as KubeObject
+  return trackUpdate(undefined, next, {
+    atom: atomOfStruct(tokenStruct),
+    empty: emptyOfStruct(tokenStruct),
+    group: 'authentication.k8s.io',
+    version: 'v1',
+    kind: 'TokenRequest',
+    subresource: 'token',
+    reset: emptySet,
+    ...writer,
+  })
 }
 
 function refuseBadLifetime(seconds: number): void {
