@@ -12,6 +12,8 @@ import { systemClock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
+import { SystemError } from '../linux/ffi.ts'
+import { openNftables } from '../linux/nftables/apply.ts'
 import { addAddress, Routing, setLinkUp } from '../linux/rtnetlink.ts'
 import { startProxy } from '../proxy/proxy.ts'
 import { watchDns } from './dns-probe.ts'
@@ -32,6 +34,7 @@ export interface Agent {
 }
 
 const dnsPort = 53
+const nodeTable = 'signpost-node'
 
 /** Starts everything; resolves once the kubelet has registered the node and rules are in the kernel. */
 export async function startAgent(
@@ -134,6 +137,26 @@ function bringUpNode(nodeIP: string): void {
   routing.run([setLinkUp(loopback.index)])
   routing.ensure(addAddress({ link: loopback.index, ip: nodeIP, prefixLength: 32 }))
   routing.close()
+  trackConnections()
+}
+
+/**
+ * A NAT chain makes the kernel track connections. It has to before the first one is made: one that
+ * tracking comes upon in its middle is given a new source port, and breaks.
+ */
+function trackConnections(): void {
+  const base = { type: 'nat', hook: 'postrouting', priority: 100 } as const
+  try {
+    const nftables = openNftables({ family: 'ip', name: nodeTable, owner: false })
+    nftables.apply([
+      { type: 'addTable' },
+      { type: 'addChain', chain: { name: 'postrouting', base, rules: [] } },
+    ])
+    nftables.close()
+  } catch (error) {
+    // Without nf_tables the proxy relays in user space, and nothing is tracked at all.
+    if (!(error instanceof SystemError)) throw error
+  }
 }
 
 function clientOf(

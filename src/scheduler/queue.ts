@@ -24,6 +24,8 @@ interface Entry extends Waiting {
   failedMs: number
   /** Something changed while it was being tried. */
   moved: boolean
+  /** It failed by an error, not because it fits nowhere: its back-off is waited out. */
+  erred: boolean
   timer: Timer | undefined
 }
 
@@ -55,6 +57,7 @@ export class SchedulingQueue {
         state: 'backoff',
         failedMs: 0,
         moved: false,
+        erred: false,
         timer: undefined,
       }
       this.#entries.set(key, entry)
@@ -87,6 +90,7 @@ export class SchedulingQueue {
     const entry = this.#entries.get(waiting.key)
     if (entry?.state !== 'trying') return
     entry.failedMs = this.#clock.monotonic()
+    entry.erred = retrySoon
     if (retrySoon || entry.moved) {
       this.#backOff(entry)
       return
@@ -121,6 +125,7 @@ export class SchedulingQueue {
     }
     entry.state = 'backoff'
     entry.timer = this.#clock.after(leftMs, () => this.#activate(entry))
+    this.#hand()
   }
 
   #activate(entry: Entry): void {
@@ -142,13 +147,24 @@ export class SchedulingQueue {
       taker(undefined)
       return
     }
-    const entry = this.#active.pop()
+    const entry = this.#active.pop() ?? this.#soonestBackedOff()
     if (!entry) return
     this.#taker = undefined
+    entry.timer?.cancel()
     entry.state = 'trying'
     entry.moved = false
     entry.attempts += 1
     taker(entry)
+  }
+
+  /** With nothing else to do, a back-off is not waited out (KEP-5142, SchedulerPopFromBackoffQ). */
+  #soonestBackedOff(): Entry | undefined {
+    let soonest: Entry | undefined
+    for (const entry of this.#entries.values()) {
+      if (entry.state !== 'backoff' || entry.erred) continue
+      if (!soonest || entry.failedMs < soonest.failedMs) soonest = entry
+    }
+    return soonest
   }
 }
 
