@@ -209,7 +209,7 @@ const nftablesScenarios: Readonly<Record<string, Scenario>> = {
     await settle()
     assert.equal(Object.keys(await outsider.spread(nodeIP, 30080, 20)).length, 1)
     const seen = new Set<string>()
-    for (let round = 0; round < 6 && seen.size < 2; round++) {
+    for (let round = 0; round < 12 && seen.size < 2; round++) {
       seen.add((await outsider.dial(nodeIP, 30080)).split(' ')[0]!)
       await systemClock.sleep(1600)
     }
