@@ -36,7 +36,7 @@ export async function configure(corefile: Corefile, dnsPort: number): Promise<Se
   return { blocks, warnings: corefile.warnings }
 }
 
-const servedSchemes: ReadonlySet<string> = new Set(['dns'])
+const servedSchemes: ReadonlySet<string> = new Set(['dns', 'tls'])
 
 /** The plugins that are named, in chain order. */
 async function loadPlugins({ blocks }: Corefile): Promise<readonly Plugin[]> {
@@ -69,7 +69,10 @@ function configureBlock(
     const lines = byName.get(plugin.name)
     return lines ? [{ plugin: plugin.name, part: parsePart(plugin, { lines, facts }) }] : []
   })
-  const settings = Object.assign({}, ...parts.map(({ part }) => part.settings ?? {}))
+  const settings: BlockSettings = Object.assign({}, ...parts.map(({ part }) => part.settings ?? {}))
+  if (facts.schemes.includes('tls') && !settings.tls) {
+    throw new CorefileError(block, `'tls://' needs the tls plugin with a certificate and a key`)
+  }
   return { keys, parts, settings }
 }
 

@@ -20,8 +20,10 @@ import type { Files } from './host.ts'
 import { HttpPlan, HttpServers } from './http-endpoints.ts'
 import type { LineLog } from './lines.ts'
 import { asLogger, createLineLog, pluginLog } from './lines.ts'
+import type { Credentials } from './listeners.ts'
 import { Listener } from './listeners.ts'
 import { Metrics } from './metrics.ts'
+import type { TlsFiles } from './plugin.ts'
 import { createExchange } from './upstream.ts'
 
 export interface DnsConfig {
@@ -189,15 +191,28 @@ class DnsServer implements Dns {
   async #activate({ live }: Generation): Promise<void> {
     await Promise.all(live.instances.map(({ instance }) => instance.start?.()))
     for (const [key, { host, port, table, block }] of live.listeners) {
+      const tls = key.startsWith('tls://') ? this.#credentials(block.settings.tls!) : undefined
       const known = this.#listeners.get(key)
       if (known) {
         known.table = table
+        if (tls) known.renew(tls)
         continue
       }
       const timeouts = block.settings.timeouts ?? defaultTimeouts
       const listener = new Listener(table, { clock: this.#deps.clock, timeouts })
-      await listener.open(host, port)
+      await listener.open({ host, port, ...(tls ? { tls } : {}) })
       this.#listeners.set(key, listener)
+    }
+  }
+
+  #credentials({ cert, key, ca, clients }: TlsFiles): Credentials {
+    const read = this.#files.readText
+    return {
+      cert: read(cert),
+      key: read(key),
+      ...(ca ? { ca: read(ca) } : {}),
+      requestCert: clients !== 'nocert',
+      rejectUnauthorized: clients === 'require_and_verify',
     }
   }
 

@@ -5,6 +5,7 @@ import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
 import { createSocket } from 'node:dgram'
 import type { Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Peer, Timeouts, Transport } from './chain.ts'
 import { FrameReader, frame } from './frames.ts'
@@ -21,6 +22,22 @@ const maxPipelined = 256
 const maxUnderWay = 20_000
 const maxConnections = 10_000
 const portAttempts = 20
+
+export interface Credentials {
+  readonly cert: string
+  readonly key: string
+  readonly ca?: string
+  readonly requestCert: boolean
+  readonly rejectUnauthorized: boolean
+}
+
+export interface Place {
+  readonly host: string
+  /** 0: the same free port for UDP and TCP. */
+  readonly port: number
+  /** DNS over TLS (RFC 7858): TCP alone. */
+  readonly tls?: Credentials
+}
 
 export interface ListenerDeps {
   readonly clock: Clock
@@ -47,15 +64,18 @@ export class Listener {
     return this.#local
   }
 
-  /** Port 0: the same free port for UDP and TCP. */
-  async open(host: string, port: number): Promise<void> {
+  async open({ host, port, tls }: Place): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const tcp = createServer({ allowHalfOpen: true, noDelay: true })
+      const tcp = tls ? await createTlsServer(tls) : createServer(tcpOptions)
       tcp.maxConnections = maxConnections
-      tcp.on('connection', (socket) => this.#connected(socket))
+      // Of TLS the socket below too, which is there before, and without, a finished handshake.
+      tcp.on('connection', (socket: Socket) => this.#track(socket))
+      tcp.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+        this.#connected(socket, tls ? 'tls' : 'tcp')
+      })
       const bound = await listenTcp(tcp, host, port)
       try {
-        this.#udp = await bindUdp(host, bound)
+        if (!tls) this.#attachUdp(await bindUdp(host, bound))
       } catch (error) {
         await new Promise((resolve) => tcp.close(resolve))
         if (port !== 0 || attempt === portAttempts) throw error
@@ -63,12 +83,20 @@ export class Listener {
       }
       this.#tcp = tcp
       this.#local = { address: host, port: bound }
-      const socket = this.#udp
-      socket.on('message', (packet, from) => this.#received(socket, packet, from))
-      // An ICMP error about a client that has gone; nobody is left to tell.
-      socket.on('error', () => {})
       return
     }
+  }
+
+  /** A certificate that was renewed; connections that are open keep the old one. */
+  renew(tls: Credentials): void {
+    if (this.#tcp && 'setSecureContext' in this.#tcp) (this.#tcp as TlsServer).setSecureContext(tls)
+  }
+
+  #attachUdp(socket: UdpSocket): void {
+    this.#udp = socket
+    socket.on('message', (packet, from) => this.#received(socket, packet, from))
+    // An ICMP error about a client that has gone; nobody is left to tell.
+    socket.on('error', () => {})
   }
 
   /** No new queries; those under way are answered for up to five seconds. */
@@ -95,7 +123,12 @@ export class Listener {
     })
   }
 
-  #connected(socket: Socket): void {
+  #track(socket: Socket): void {
+    this.#connections.add(socket)
+    socket.on('close', () => this.#connections.delete(socket))
+  }
+
+  #connected(socket: Socket, transport: Transport): void {
     const { timeouts, clock } = this.#deps
     const reader = new FrameReader()
     const remote = {
@@ -118,14 +151,10 @@ export class Listener {
       if (bytes && socket.writable) socket.write(frame(bytes))
       settle()
     }
-    this.#connections.add(socket)
     socket.setTimeout(timeouts.idleMs, () => socket.destroy())
     socket.on('drain', settle)
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => {
-      reading?.cancel()
-      this.#connections.delete(socket)
-    })
+    socket.on('close', () => reading?.cancel())
     socket.on('end', () => {
       ended = true
       settle()
@@ -134,7 +163,7 @@ export class Listener {
       for (const packet of reader.push(chunk)) {
         if (queries++ >= timeouts.maxQueries) return
         pipelined++
-        this.#answer(packet, { transport: 'tcp', remote }, send)
+        this.#answer(packet, { transport, remote }, send)
       }
       settle()
       // A message has to be whole within the read time, however slowly it drips in.
@@ -164,6 +193,14 @@ export class Listener {
 /** An IPv4 client of a socket that serves both families. */
 const plainAddress = (address: string) =>
   address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
+
+const tcpOptions = { allowHalfOpen: true, noDelay: true }
+
+/** Its module is only loaded where a Corefile asks for it. */
+async function createTlsServer(tls: Credentials): Promise<TlsServer> {
+  const { createServer: create } = await import('node:tls')
+  return create({ ...tcpOptions, ...tls, ALPNProtocols: ['dot'], minVersion: 'TLSv1.2' })
+}
 
 function listenTcp(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {

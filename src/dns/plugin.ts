@@ -18,11 +18,21 @@ export interface Instance {
   stop?(): Promise<void> | void
 }
 
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+  /** Whose client certificates are known. */
+  readonly ca?: string
+  readonly clients: 'nocert' | 'request' | 'require' | 'verify_if_given' | 'require_and_verify'
+}
+
 export interface BlockSettings {
   readonly bind?: readonly string[]
   /** Queries of other classes than IN are let in. */
   readonly anyClass?: boolean
   readonly timeouts?: Timeouts
+  /** Of the block's tls:// listeners. */
+  readonly tls?: TlsFiles
 }
 
 /** A plugin as configured: checked, not yet alive. */

@@ -13,6 +13,7 @@ import { loadbalance } from './plugins/loadbalance.ts'
 import { log } from './plugins/log.ts'
 import { loop } from './plugins/loop.ts'
 import * as small from './plugins/small.ts'
+import { tls } from './plugins/tls.ts'
 
 /** A plugin whose code is only read when a Corefile names it: it brings a library along. */
 export interface LazyPlugin {
@@ -53,6 +54,7 @@ export const plugins: readonly (Plugin | LazyPlugin)[] = [
   acl,
   cache,
   header,
+  tls,
   small.minimal,
   template,
   hosts,
@@ -66,7 +68,7 @@ const later = 'it is planned for a later version'
 const never = 'it speaks to a cloud or a store that this server does not know'
 
 const laterNames =
-  'metadata proxyproto quic grpc_server https https3 trace shed dnstap dns64 tsig autopath dnssec tls transfer k8s_external file auto secondary etcd grpc erratic sign view'
+  'metadata proxyproto quic grpc_server https https3 trace shed dnstap dns64 tsig autopath dnssec transfer k8s_external file auto secondary etcd grpc erratic sign view'
 const neverNames = 'geoip route53 azure clouddns nomad on'
 
 /** CoreDNS's other plugins: known by name, so that a Corefile is told why it cannot be served. */
