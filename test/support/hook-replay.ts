@@ -282,7 +282,10 @@ function createPlayer(families: readonly IPFamily[]) {
     if (failed || dry) for (const revert of undo.splice(0).reverse()) revert()
     if (failed) return compareErrors(outcome as readonly FieldError[], expect)
     const { object, warnings } = outcome as { object: KubeObject; warnings: readonly string[] }
-    if (!dry) stored.set(key, object)
+    // As read from a store: what is always written is there, empty lists are null.
+    const { struct } = storedKind(target.kind).resource
+    if (!dry)
+      stored.set(key, wireValue(struct, object, { nullLists: true }) as unknown as KubeObject)
     if (target.kind.resource.kind === 'IPAddress') claimByHand(object.metadata.name)
     return compareObject(target, object, { expect, warnings })
   }

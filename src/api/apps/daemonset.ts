@@ -68,7 +68,10 @@ function setTemplateGeneration({ metadata }: Draft<DaemonSet>, generation: numbe
   metadata.annotations[templateGeneration] = String(generation)
 }
 
-function defaultDaemonSet({ spec }: Draft<DaemonSet>): void {
+function defaultDaemonSet(set: Draft<DaemonSet>): void {
+  const { metadata, spec } = set
+  // Upstream's conversion writes it into every body, so the client counts as its manager.
+  if (metadata.annotations?.[templateGeneration] === undefined) setTemplateGeneration(set, 0)
   if (!spec) return
   const strategy = (spec.updateStrategy ??= {})
   strategy.type ||= 'RollingUpdate'

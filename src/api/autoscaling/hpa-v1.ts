@@ -39,11 +39,13 @@ const isCpuShare = ({ resource, type }: MetricSpec): boolean =>
   resource.target.averageUtilization !== undefined
 
 function toV1(hpa: HorizontalPodAutoscaler): HpaV1 {
-  const { metrics = [], behavior, ...spec } = hpa.spec
-  const { currentMetrics = [], conditions, ...status } = hpa.status ?? { desiredReplicas: 0 }
+  const { metrics: allMetrics, behavior, ...spec } = hpa.spec
+  const { currentMetrics, conditions, ...status } = hpa.status ?? { desiredReplicas: 0 }
+  // Stored lists that are always written may be null.
+  const metrics = allMetrics ?? []
   const cpu = metrics.find(isCpuShare)
   const others = metrics.filter((metric) => metric !== cpu)
-  const currentCpu = currentMetrics.find(({ resource }) => resource?.name === 'cpu')
+  const currentCpu = (currentMetrics ?? []).find(({ resource }) => resource?.name === 'cpu')
   const annotations: Record<string, string> = { ...hpa.metadata.annotations }
   if (others.length > 0) annotations[`${prefix}metrics`] = goJson(others.map(metricToV1))
   if (behavior) {

@@ -82,9 +82,11 @@ function claimClusterIP(
   const wanted = spec.clusterIPs?.[slot.index] || undefined
   const taken = claims.takeClusterIP(slot.family, wanted)
   if (taken.ok) {
+    // An address that was asked for stays as it was written, canonical or not.
+    const address = wanted ?? taken.value
     spec.clusterIPs ??= []
-    spec.clusterIPs[slot.index] = taken.value
-    if (slot.index === 0) spec.clusterIP = taken.value
+    spec.clusterIPs[slot.index] = address
+    if (slot.index === 0) spec.clusterIP = address
     return none
   }
   if (wanted === undefined) {
