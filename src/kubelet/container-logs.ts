@@ -76,11 +76,12 @@ class LogReader {
     for (;;) {
       const wasOver = !live || live.ended
       position = await this.#readFrom(position)
-      if (this.#left <= 0 || this.#sink.closed.aborted || wasOver) break
-      if (this.#rotated()) {
+      if (this.#left <= 0 || this.#sink.closed.aborted) break
+      if (live && this.#rotated()) {
         position = 0
         continue
       }
+      if (wasOver) break
       await changed.next
       changed = waitable(live, this.#sink.closed)
     }

@@ -22,7 +22,7 @@ export function parseImageRef(text: string): ImageRef | undefined {
   const colon = named.indexOf(':', slash + 1)
   const name = colon < 0 ? named : named.slice(0, colon)
   const tag = colon < 0 ? (digest === '' ? 'latest' : '') : named.slice(colon + 1)
-  if (tag !== '' && !tagPattern.test(tag)) return undefined
+  if ((colon >= 0 || tag !== '') && !tagPattern.test(tag)) return undefined
   if (text.includes('@') && !digestPattern.test(digest)) return undefined
   const first = name.split('/')[0]!
   const hasHost = name.includes('/') && hostPattern.test(first)

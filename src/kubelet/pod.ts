@@ -94,10 +94,12 @@ export function policyOf(pod: Pod): RestartPolicy {
   return pod.spec.restartPolicy ?? 'Always'
 }
 
+/** In this sandbox: initialisation is over then. */
 export function anyAppStarted(pod: Pod, observed: ObservedPod): boolean {
-  return pod.spec.containers.some(
-    ({ name }) => observed.containers.get(name)?.instance !== undefined,
-  )
+  return pod.spec.containers.some(({ name }) => {
+    const instance = observed.containers.get(name)?.instance
+    return instance !== undefined && !instance.earlierSandbox
+  })
 }
 
 /** Never started, and running whether or not its hook has returned. */

@@ -13,7 +13,7 @@ const controlBit = 0x80000000
 const version = 3
 const headLength = 8
 /** What a peer may make us hold: frames and streams beyond it end the connection. */
-const maxFrameBytes = 16 * 1024 * 1024
+const maxFrameBytes = 4 * 1024 * 1024
 const maxStreams = 2048
 const maxDataBytes = 32 * 1024
 const statusCancel = 5

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import type { ContainerMount } from '../runtime.ts'
+import { containerCommand, endingOf } from './launch.ts'
+import {
+  type FileKind,
+  type HostView,
+  type Lookup,
+  planRootfs,
+  type RootfsRequest,
+} from './rootfs.ts'
+
+const paths = { root: '/c/root', upper: '/c/upper', work: '/c/work', dev: '/n/dev', shm: '/n/shm' }
+const view: HostView = {
+  links: { bin: 'usr/bin' },
+  overlays: ['usr', 'etc', 'var'],
+  binds: [],
+  userxattr: false,
+  ownSysfs: true,
+}
+
+/** A host as a list of paths: "DIR/", "FILE", "LINK -> TARGET". */
+function host(...entries: readonly string[]): Lookup {
+  const kinds = new Map<string, FileKind>()
+  const targets = new Map<string, string>()
+  for (const entry of entries) {
+    const [path = '', target] = entry.split(' -> ')
+    const name = path.replace(/\/$/, '')
+    kinds.set(name, target ? 'link' : path.endsWith('/') ? 'directory' : 'file')
+    if (target) targets.set(name, target)
+  }
+  return { stat: (path) => kinds.get(path), readlink: (path) => targets.get(path)! }
+}
+
+const lookup = host(
+  ...['/usr/', '/usr/share/', '/etc/', '/etc/hosts', '/var/', '/var/run -> /run', '/vol/', '/file'],
+  ...[
+    '/etc/resolv.conf -> ../run/systemd/resolv.conf',
+    '/etc/loop -> loop',
+    '/n/dev/termination-log',
+  ],
+)
+
+function plan(mounts: readonly ContainerMount[], more: Partial<RootfsRequest> = {}) {
+  return planRootfs({ view, paths, rootfs: undefined, mounts, files: {}, ...more }, lookup)
+}
+
+const mount = (source: string, target: string, readOnly = false) => ({ source, target, readOnly })
+
+describe('planRootfs() of the host view', () => {
+  it('has one overlay for each top directory, never one for "/" (R11)', () => {
+    const { mounts, links } = plan([])
+    expect(mounts.filter(({ type }) => type === 'overlay').map(({ target }) => target)).toEqual([
+      '/c/root/usr',
+      '/c/root/etc',
+      '/c/root/var',
+    ])
+    expect(links).toEqual({ '/c/root/bin': 'usr/bin' })
+  })
+
+  it('makes a missing mount point in the upper directory, its parents too (R12)', () => {
+    const { directories, mounts } = plan([mount('/vol', '/usr/share/nginx/html', true)])
+    expect(directories).toContain('/c/upper/usr/share')
+    expect(directories).toContain('/c/upper/usr/share/nginx/html')
+    expect(mounts.at(-1)).toMatchObject({
+      source: '/vol',
+      target: '/c/root/usr/share/nginx/html',
+      options: ['rbind', 'ro'],
+    })
+  })
+
+  it('follows links of the host before it mounts (R12: /var/run is /run)', () => {
+    const { directories, mounts } = plan([mount('/vol', '/var/run/secrets')])
+    expect(mounts.at(-1)?.target).toBe('/c/root/run/secrets')
+    expect(directories).toContain('/c/root/run/secrets')
+  })
+
+  it('follows a relative link to a file, and makes the file it leads to', () => {
+    const { files, mounts } = plan([mount('/file', '/etc/resolv.conf')])
+    expect(mounts.at(-1)?.target).toBe('/c/root/run/systemd/resolv.conf')
+    expect(files).toEqual({ '/c/root/run/systemd/resolv.conf': '' })
+  })
+
+  it('mounts over what is there without making anything', () => {
+    const { files, mounts } = plan([mount('/file', '/etc/hosts')])
+    expect([files, mounts.at(-1)?.target]).toEqual([{}, '/c/root/etc/hosts'])
+  })
+
+  it('does not leave the root by "..", and gives up on a loop of links', () => {
+    expect(plan([mount('/vol', '/../../data')]).mounts.at(-1)?.target).toBe('/c/root/data')
+    expect(plan([mount('/vol', '/etc/loop')]).mounts.at(-1)?.target).toBe('/c/root/etc/loop')
+  })
+
+  it('mounts outer targets before inner ones', () => {
+    const { mounts } = plan([mount('/vol', '/data/inner'), mount('/vol', '/data')])
+    expect(mounts.slice(-2).map(({ target }) => target)).toEqual([
+      '/c/root/data',
+      '/c/root/data/inner',
+    ])
+  })
+
+  it('gives the container files of its own', () => {
+    const { files } = plan([], { files: { '/etc/hostname': 'web\n' } })
+    expect(files).toEqual({ '/c/upper/etc/hostname': 'web\n' })
+  })
+
+  it('in a user namespace keeps overlay marks in user attributes and makes /var/lib writable', () => {
+    const { directories, mounts } = plan([], { view: { ...view, userxattr: true } })
+    expect(mounts.find(({ type }) => type === 'overlay')?.options).toContain('userxattr')
+    expect(directories).toContain('/c/upper/var/lib')
+  })
+})
+
+describe('planRootfs() of an image', () => {
+  it('is one overlay over its directory', () => {
+    const { mounts } = plan([mount('/vol', '/data')], { rootfs: '/images/x' })
+    expect(mounts[0]).toMatchObject({ target: '/c/root', type: 'overlay' })
+    expect(mounts[0]?.options[0]).toBe('lowerdir=/images/x')
+    expect(mounts.some(({ source }) => source === '/usr')).toBe(false)
+  })
+})
+
+describe('containerCommand()', () => {
+  const request = {
+    argv: ['sleep', '1'],
+    env: { PATH: '/bin', 'a.b': 'c d' },
+    workingDir: '/',
+    user: { uid: 0, gid: 0, groups: [] },
+    readOnlyRootfs: false,
+    tty: false,
+    root: '/c/root',
+    fstab: '/c/fstab',
+  }
+
+  it('gives the program its environment and nothing else, the tools a PATH of theirs (EN6)', () => {
+    const { argv, env } = containerCommand(request, '/usr/bin')
+    expect(argv.slice(-6)).toEqual(['env', '-i', 'PATH=/bin', 'a.b=c d', 'sleep', '1'])
+    expect([env['PATH'], env['SP_PATH']]).toEqual(['/usr/bin', '/bin'])
+  })
+
+  it('changes the user only for others than root', () => {
+    const user = { uid: 1000, gid: 100, groups: [5] }
+    const { argv } = containerCommand({ ...request, user }, '/usr/bin')
+    expect(argv.join(' ')).toContain('setpriv --reuid=1000 --regid=100 --groups=5 -- env')
+  })
+})
+
+describe('endingOf() (R6)', () => {
+  it('gives the code, or 128 and the signal, also where unshare loses it', () => {
+    expect(endingOf(3, undefined, '')).toEqual({ exitCode: 3 })
+    expect(endingOf(null, 15, '')).toEqual({ exitCode: 143, signal: 15 })
+    expect(endingOf(1, undefined, 'unshare: sigprocmask unblock failed')).toEqual({
+      exitCode: 137,
+      signal: 9,
+    })
+    expect(endingOf(1, undefined, '')).toEqual({ exitCode: 1 })
+  })
+})
