@@ -8,8 +8,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import { daemonSetController } from './daemonset/daemonset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { discoverResources, type Discovered } from './discovery.ts'
+import { disruptionController } from './disruption.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts'
@@ -69,6 +71,8 @@ export function allControllers(
     replicaSetController({ workers: 5 }),
     replicationControllerController({ workers: 5 }),
     statefulSetController({ workers: 5 }),
+    daemonSetController({ workers: 2 }),
+    disruptionController(),
     namespaceController({ discover, workers: 10 }),
     serviceAccountController(),
     rootCAPublisher({ rootCA: config.rootCA }),
