@@ -141,16 +141,25 @@ function bringUpNode(nodeIP: string): void {
 }
 
 /**
- * A NAT chain makes the kernel track connections. It has to before the first one is made: one that
- * tracking comes upon in its middle is given a new source port, and breaks.
+ * A rule that asks for a connection's state makes the kernel track connections. It has to before
+ * the first one is made: one that NAT comes upon in its middle is given a new port, and breaks.
  */
 function trackConnections(): void {
-  const base = { type: 'nat', hook: 'postrouting', priority: 100 } as const
+  const chain = {
+    name: 'track',
+    base: { type: 'filter', hook: 'output', priority: 0 } as const,
+    rules: [],
+  }
+  const rule = [
+    { type: 'match', field: 'ct state', op: '==', value: 'new' },
+    { type: 'verdict', verdict: 'accept' },
+  ] as const
   try {
     const nftables = openNftables({ family: 'ip', name: nodeTable, owner: false })
     nftables.apply([
       { type: 'addTable' },
-      { type: 'addChain', chain: { name: 'postrouting', base, rules: [] } },
+      { type: 'addChain', chain },
+      { type: 'addRule', chain: chain.name, rule },
     ])
     nftables.close()
   } catch (error) {
