@@ -19,6 +19,7 @@ const prototypes = {
   recv: 'long recv(int, void *, size_t, int)',
   recvmmsg: 'int recvmmsg(int, void *, unsigned int, int, void *)',
   sendmmsg: 'int sendmmsg(int, void *, unsigned int, int)',
+  shutdown: 'int shutdown(int, int)',
   poll: 'int poll(void *, unsigned long, int)',
   pipe2: 'int pipe2(void *, int)',
   dup3: 'int dup3(int, int, int)',
@@ -70,6 +71,7 @@ interface ForeignFunction {
 interface Koffi {
   load(path: null): { func(prototype: string): ForeignFunction }
   errno(): number
+  address(bytes: Uint8Array): bigint
 }
 
 let loaded: { koffi: Koffi; functions: Map<SyscallName, ForeignFunction> } | undefined
@@ -129,6 +131,14 @@ export function syscall(name: SyscallName, ...args: readonly Argument[]): number
   const result = trySyscall(name, ...args)
   if (result < 0) throw new SystemError(name, -result)
   return result
+}
+
+/**
+ * Where the bytes lie, for structures that hold pointers. Only for memory of its own (no slice of
+ * Node's buffer pool), which the caller keeps alive for as long as the kernel may use it.
+ */
+export function addressOf(bytes: Uint8Array): bigint {
+  return load().koffi.address(bytes)
 }
 
 /**
