@@ -44,9 +44,9 @@ async function serve(flags: DnsFlags, version: string): Promise<number> {
     ...(flags.dnsPort === undefined ? {} : { dnsPort: flags.dnsPort }),
   }
   if (flags.pidfile !== undefined) writeFileSync(flags.pidfile, `${process.pid}\n`)
-  let dns: Dns
+  const ended = untilSignal()
   try {
-    dns = await startDns(config, {
+    const dns = startDns(config, {
       clock: systemClock,
       random: systemRandom,
       write: (text) => void process.stdout.write(text),
@@ -54,11 +54,15 @@ async function serve(flags: DnsFlags, version: string): Promise<number> {
       environment: process.env,
       fatal: () => setImmediate(() => process.exit(1)),
     })
+    ended.serve(await Promise.race([dns, ended.early]))
+    return await ended.code
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     return 1
+  } finally {
+    // Lines that wait for the end of the turn.
+    await new Promise((resolve) => setImmediate(resolve))
   }
-  return untilSignal(dns)
 }
 
 function corefileOf({ conf }: DnsFlags): DnsConfig['corefile'] {
@@ -67,29 +71,49 @@ function corefileOf({ conf }: DnsFlags): DnsConfig['corefile'] {
   return existsSync('Corefile') ? { file: 'Corefile' } : { text: emptyCorefile }
 }
 
-/** SIGTERM and SIGINT end it in good order, SIGQUIT at once, SIGUSR1 reloads (dns.md 3.3). */
-function untilSignal(dns: Dns): Promise<number> {
-  return new Promise((resolve) => {
-    let ending = false
-    const end = (signal: string) => {
-      if (ending) {
-        if (signal === 'SIGINT') resolve(2)
-        return
-      }
-      ending = true
-      process.stdout.write(`[INFO] ${signal}: Shutting down servers then terminating\n`)
-      dns.stop().then(
-        () => resolve(0),
-        () => resolve(1),
-      )
-    }
-    process.on('SIGTERM', () => end('SIGTERM'))
-    process.on('SIGINT', () => end('SIGINT'))
-    process.on('SIGQUIT', () => resolve(0))
-    process.on('SIGHUP', () => {})
-    process.on('SIGUSR1', () => {
-      process.stdout.write('[INFO] SIGUSR1: Reloading\n')
-      void dns.reload()
-    })
+/**
+ * SIGTERM and SIGINT end it in good order, SIGQUIT at once, SIGUSR1 reloads (dns.md 3.3). Listened to
+ * before the start too: process 1 of a Pod ignores a signal that nobody listens to.
+ */
+function untilSignal() {
+  let dns: Dns | undefined
+  let ending = false
+  let finish: (code: number) => void = () => {}
+  let giveUp: () => void = () => {}
+  const code = new Promise<number>((resolve) => {
+    finish = resolve
   })
+  const early = new Promise<undefined>((resolve) => {
+    giveUp = () => resolve(undefined)
+  })
+  const end = (signal: string) => {
+    if (ending) {
+      if (signal === 'SIGINT') finish(2)
+      return
+    }
+    ending = true
+    process.stdout.write(`[INFO] ${signal}: Shutting down servers then terminating\n`)
+    if (dns)
+      dns.stop().then(
+        () => finish(0),
+        () => finish(1),
+      )
+    else finish(0)
+    giveUp()
+  }
+  process.on('SIGTERM', () => end('SIGTERM'))
+  process.on('SIGINT', () => end('SIGINT'))
+  process.on('SIGQUIT', () => {
+    finish(0)
+    giveUp()
+  })
+  process.on('SIGHUP', () => {})
+  process.on('SIGUSR1', () => {
+    process.stdout.write('[INFO] SIGUSR1: Reloading\n')
+    void dns?.reload()
+  })
+  const serve = (started: Dns | undefined) => {
+    dns = started
+  }
+  return { code, early, serve }
 }
