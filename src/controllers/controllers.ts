@@ -16,6 +16,7 @@ import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts'
 import { resourceKey, startGarbageCollector } from './garbagecollector/garbagecollector.ts'
+import { jobController, ttlAfterFinishedController } from './job/job.ts'
 import { namespaceController } from './namespace/namespace.ts'
 import { nodeIpamController } from './node-ipam.ts'
 import { nodeLifecycleController } from './nodelifecycle/nodelifecycle.ts'
@@ -72,6 +73,8 @@ export function allControllers(
     replicationControllerController({ workers: 5 }),
     statefulSetController({ workers: 5 }),
     daemonSetController({ workers: 2 }),
+    jobController({ workers: 5 }),
+    ttlAfterFinishedController(),
     disruptionController(),
     namespaceController({ discover, workers: 10 }),
     serviceAccountController(),
