@@ -10,33 +10,36 @@ describe.skipIf(!ffiAvailable())('openUdp()', () => {
     ['127.0.0.1', 'udp4'],
     ['::1', 'udp6'],
   ] as const)
-    test.skipIf(kind === 'udp6' && !hasIPv6())(`answers every datagram of a burst, at once or later (${ip})`, async () => {
-      const server = openUdp({ ip, port: 0, receiveBufferBytes: 1 << 20 })
-      server.listen((datagram) => {
-        const text = datagram.bytes.toString()
-        const answer = Buffer.from(`${text} from ${datagram.peer.ip}`)
-        if (Number(text) % 3 === 0) {
-          const send = datagram.later()
-          setImmediate(() => send(answer))
-        } else datagram.reply(answer)
-      })
-      const client = createSocket(kind)
-      const answers = new Set<string>()
-      const expected = new Set<string>()
-      const all = new Promise<void>((resolve) => {
-        client.on('message', (message) => {
-          answers.add(message.toString())
-          if (answers.size === expected.size) resolve()
+    test.skipIf(kind === 'udp6' && !hasIPv6())(
+      `answers every datagram of a burst, at once or later (${ip})`,
+      async () => {
+        const server = openUdp({ ip, port: 0, receiveBufferBytes: 1 << 20 })
+        server.listen((datagram) => {
+          const text = datagram.bytes.toString()
+          const answer = Buffer.from(`${text} from ${datagram.peer.ip}`)
+          if (Number(text) % 3 === 0) {
+            const send = datagram.later()
+            setImmediate(() => send(answer))
+          } else datagram.reply(answer)
         })
-      })
-      for (let number = 0; number < 200; number++) expected.add(`${number} from ${ip}`)
-      for (let number = 0; number < 200; number++)
-        client.send(String(number), server.address.port, ip)
-      await all
-      expect(answers).toEqual(expected)
-      client.close()
-      await server.close()
-    })
+        const client = createSocket(kind)
+        const answers = new Set<string>()
+        const expected = new Set<string>()
+        const all = new Promise<void>((resolve) => {
+          client.on('message', (message) => {
+            answers.add(message.toString())
+            if (answers.size === expected.size) resolve()
+          })
+        })
+        for (let number = 0; number < 200; number++) expected.add(`${number} from ${ip}`)
+        for (let number = 0; number < 200; number++)
+          client.send(String(number), server.address.port, ip)
+        await all
+        expect(answers).toEqual(expected)
+        client.close()
+        await server.close()
+      },
+    )
 
   test('drops what is too long, and sends long answers', async () => {
     const server = openUdp({ ip: '127.0.0.1', port: 0 })

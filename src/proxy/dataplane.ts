@@ -4,8 +4,10 @@ import type { IPFamily } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { type Conntrack, openConntrack } from '../linux/conntrack.ts'
 import { type Nftables, openNftables } from '../linux/nftables/apply.ts'
+import type { ElementRecord } from '../linux/nftables/element-codec.ts'
 import { defaultTableName } from './config.ts'
 import { type NodeFacts, plannerNode } from './node-facts.ts'
+import type { PlannedPort } from './plan.ts'
 import type { Planner, PlannerService } from './rules.ts'
 import { declareSets } from './sets.ts'
 import {
@@ -83,6 +85,17 @@ export class Dataplane {
       this.#log.warn('cannot clean up after a change', { family: this.family, error })
     }
     return deleted
+  }
+
+  ports(): Iterable<PlannedPort> {
+    return this.planner.ports()
+  }
+
+  dispatchRecords(): ElementRecord[] {
+    const sets = declareSets(this.planner.node.config.family)
+    return (['svc', 'nport'] as const).flatMap((name) =>
+      this.#nftables.readElements(sets.get(name)!),
+    )
   }
 
   sweep(nowMs: number): void {

@@ -21,6 +21,13 @@ function range(from: number, to: number, step: number): number[] {
 
 export function createProxyMetrics() {
   const registry = new Registry()
+  const make = makers(registry)
+  return { registry, ...syncMetrics(make), ...changeMetrics(make), ...stateMetrics(make) }
+}
+
+type Makers = ReturnType<typeof makers>
+
+function makers(registry: Registry) {
   const registers = [registry]
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter<L>({ name: name, help, labelNames, registers })
@@ -31,9 +38,13 @@ export function createProxyMetrics() {
     help: string,
     options: { buckets: number[]; labelNames?: readonly L[] },
   ) => new Histogram<L>({ name, help, labelNames: [], ...options, registers })
-  const sync = { buckets: syncBuckets, labelNames: familyLabel }
+  return { counter, gauge, seconds }
+}
+
+const sync = { buckets: syncBuckets, labelNames: familyLabel }
+
+function syncMetrics({ gauge, seconds }: Makers) {
   return {
-    registry,
     syncDuration: seconds(
       'kubeproxy_sync_proxy_rules_duration_seconds',
       'SyncProxyRules latency in seconds',
@@ -64,6 +75,11 @@ export function createProxyMetrics() {
       'The last time a sync of proxy rules was queued',
       familyLabel,
     ),
+  }
+}
+
+function changeMetrics({ counter, gauge }: Makers) {
+  return {
     endpointChangesPending: gauge(
       'kubeproxy_sync_proxy_rules_endpoint_changes_pending',
       'Pending proxy rules Endpoint changes',
@@ -90,6 +106,11 @@ export function createProxyMetrics() {
       'Cumulative proxy nftables cleanup failures',
       familyLabel,
     ),
+  }
+}
+
+function stateMetrics({ counter, gauge, seconds }: Makers) {
+  return {
     noLocalEndpoints: gauge(
       'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
       'Number of services with a Local traffic policy and no endpoints',
@@ -113,6 +134,11 @@ export function createProxyMetrics() {
       'signpost_proxy_drift_repairs_total',
       "Times the kernel's table was found changed by others, and mended",
       familyLabel,
+    ),
+    connections: counter(
+      'signpost_proxy_service_connections_total',
+      'Connections to each frontend of a Service since its rules were written',
+      ['namespace', 'service', 'port', 'protocol', 'frontend'],
     ),
     commitBytes: counter(
       'signpost_proxy_commit_bytes_total',

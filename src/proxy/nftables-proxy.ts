@@ -15,6 +15,7 @@ import { createProxyMetrics, familyLabelOf, type ProxyMetrics } from './metrics.
 import { type NodeFacts, primaryIP } from './node-facts.ts'
 import type { Planner, PlannerService } from './rules.ts'
 import type { Proxy, ProxyDeps } from './proxy-door.ts'
+import { scrape } from './scrape.ts'
 import { ProxyStatus } from './status.ts'
 import type { WriteResult } from './table-writer.ts'
 import { Tracker } from './tracker.ts'
@@ -71,6 +72,7 @@ export class NftablesProxy implements Proxy {
       metrics: this.metrics,
       mode: this.mode,
       node: () => this.#tracker.node,
+      beforeScrape: () => scrape(this.metrics, this.#dataplanes),
     })
     this.#healthServers = new ServiceHealthServers({
       log: this.#log,

@@ -38,7 +38,7 @@ function elementsOf(table: Table): string[] {
 test('buildRules() of a LoadBalancer with policy Local, one endpoint here and one elsewhere', () => {
   const spec: Partial<ServiceSpec> = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' }
   const status = { loadBalancer: { ingress: [{ ip: loadBalancerIP }] } }
-  const object = service('web', ['80@30080'], spec, { status })
+  const object = service('web', ['80@30080'], { ...spec, object: { status } })
   const both = [slice(['8080'], ['10.244.1.1', '10.244.0.2 local'])]
   expect(elementsOf(tableOf(plannerService(object, both)))).toEqual([
     'cluster-ips: 10.96.0.10',

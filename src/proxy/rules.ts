@@ -132,7 +132,7 @@ export class Planner {
       const after = service && this.#planOne(key, service)
       if (!before && !after) continue
       changed.push({ key, before, after })
-      this.#replace(key, before, after, writer)
+      this.#replace({ key, before, after }, writer)
     }
     return { ...writer.finish(), changed }
   }
@@ -219,12 +219,7 @@ export class Planner {
     return affected
   }
 
-  #replace(
-    key: string,
-    before: ServicePlan | undefined,
-    after: ServicePlan | undefined,
-    writer: ChangeWriter,
-  ): void {
+  #replace({ key, before, after }: ServiceChange, writer: ChangeWriter): void {
     if (after) this.#plans.set(key, after)
     else this.#plans.delete(key)
     this.#forgetSlots(before)

@@ -78,13 +78,15 @@ describe('servicePorts() serves nothing', () => {
     'for a headless Service': service('web', ['80'], { clusterIP: 'None', clusterIPs: ['None'] }),
     'before a clusterIP is claimed': service('web', ['80'], { clusterIP: '', clusterIPs: [] }),
     'for ExternalName, even with a clusterIP': service('web', ['80'], { type: 'ExternalName' }),
-    'for another proxy': service('web', ['80'], {}, {
-      metadata: {
-        namespace: 'default',
-        name: 'web',
-        labels: { 'service.kubernetes.io/service-proxy-name': '' },
+    'for another proxy': service('web', ['80'], {
+      object: {
+        metadata: {
+          namespace: 'default',
+          name: 'web',
+          labels: { 'service.kubernetes.io/service-proxy-name': '' },
+        },
       },
-    } as Partial<Service>),
+    }),
     'in a family it does not have': service('web', ['80'], {
       clusterIP: 'fd00::1',
       clusterIPs: ['fd00::1'],
@@ -120,12 +122,10 @@ describe('servicePorts() finds the frontends', () => {
       { ip: '198.51.100.3', ipMode: 'Proxy' },
       { hostname: 'lb.example.com' },
     ]
-    const object = service(
-      'web',
-      ['80'],
-      { type: 'LoadBalancer' },
-      { status: { loadBalancer: { ingress } } },
-    )
+    const object = service('web', ['80'], {
+      type: 'LoadBalancer',
+      object: { status: { loadBalancer: { ingress } } },
+    })
     expect(find(object).loadBalancerIPs).toEqual(['198.51.100.1', '198.51.100.2'])
   })
   test('source ranges are trimmed, of the family, and none within another', () => {

@@ -12,6 +12,8 @@ export interface StatusDeps {
   readonly metrics: ProxyMetrics
   readonly mode: string
   node(): Node | undefined
+  /** Brings up to date what is found out only when asked for. */
+  beforeScrape?(): void
 }
 
 /** The cluster autoscaler marks nodes it is about to take away. */
@@ -89,6 +91,7 @@ export class ProxyStatus {
     const { config, metrics, mode } = this.#deps
     if (path === '/metrics') {
       const { registry } = metrics
+      this.#deps.beforeScrape?.()
       const headers = { 'Content-Type': registry.contentType }
       return { status: 200, headers, body: await registry.metrics() }
     }

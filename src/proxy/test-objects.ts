@@ -9,13 +9,18 @@ export const clusterIP = '10.96.0.10'
 export const nodeIP = '192.168.50.2'
 export const loadBalancerIP = '198.51.100.20'
 
+/** Fields of the spec, and of the object around it. */
+type ServiceOptions = Partial<ServiceSpec> & {
+  readonly object?: Partial<Omit<Service, 'spec'>>
+}
+
 /** "web:80@30080/UDP": name, port, NodePort, protocol; all but the port may be left out. */
 export function service(
   name: string,
   ports: readonly string[],
-  spec: Partial<ServiceSpec> = {},
-  more: Partial<Omit<Service, 'spec'>> = {},
+  options: ServiceOptions = {},
 ): Service {
+  const { object, ...spec } = options
   return {
     metadata: { namespace: 'default', name, uid: name, creationTimestamp: '2026-01-01T00:00:00Z' },
     spec: {
@@ -29,7 +34,7 @@ export function service(
       }),
       ...spec,
     },
-    ...more,
+    ...object,
   } as Service
 }
 

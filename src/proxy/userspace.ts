@@ -72,7 +72,7 @@ export function forwardTcp(at: Target, deps: ForwarderDeps): Promise<Forwarder> 
     open.add(client)
     client.on('close', () => open.delete(client))
     client.on('error', () => client.destroy())
-    reachTarget(client, { picker, tried: new Set() })
+    reachTarget(client, { picker, clock: deps.clock, tried: new Set() })
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -87,7 +87,10 @@ function closeTcp(server: Server, open: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
 }
 
-function reachTarget(client: Socket, attempt: { picker: Picker; tried: Set<string> }): void {
+function reachTarget(
+  client: Socket,
+  attempt: { picker: Picker; clock: Clock; tried: Set<string> },
+): void {
   const { picker, tried } = attempt
   const target =
     tried.size < maxAttempts ? picker.pick(client.remoteAddress ?? '', tried) : undefined
@@ -99,12 +102,15 @@ function reachTarget(client: Socket, attempt: { picker: Picker; tried: Set<strin
     allowHalfOpen: true,
     noDelay: true,
   })
-  upstream.setTimeout(connectTimeoutMs, () => upstream.destroy(new Error('timed out')))
+  const timer = attempt.clock.after(connectTimeoutMs, () =>
+    upstream.destroy(new Error('timed out')),
+  )
+  upstream.once('close', () => timer.cancel())
   const onFailure = (): void => reachTarget(client, attempt)
   upstream.once('error', onFailure)
   upstream.once('connect', () => {
     upstream.off('error', onFailure)
-    upstream.setTimeout(0)
+    timer.cancel()
     upstream.on('error', () => client.destroy())
     upstream.on('close', () => client.destroySoon())
     client.on('close', () => upstream.destroy())

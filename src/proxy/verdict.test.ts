@@ -64,14 +64,11 @@ function outcome(
 const web = service('web', ['http:80@30080', 'dns:53@30053/UDP'])
 const local = { externalTrafficPolicy: 'Local' } as const
 const balanced = (spec: object = {}) =>
-  service(
-    'web',
-    ['http:80@30080'],
-    { type: 'LoadBalancer', ...spec },
-    {
-      status: { loadBalancer: { ingress: [{ ip: loadBalancerIP }] } },
-    },
-  )
+  service('web', ['http:80@30080'], {
+    type: 'LoadBalancer',
+    ...spec,
+    object: { status: { loadBalancer: { ingress: [{ ip: loadBalancerIP }] } } },
+  })
 
 function check(
   name: string,

@@ -99,7 +99,7 @@ export function encodeInstruction(writer: NetlinkWriter, instruction: Instructio
   const data = writer.beginNest(NFTA_EXPR_DATA)
   for (const [key, [attribute, kind]] of Object.entries(layout)) {
     const value = instruction.values[key]
-    if (value !== undefined) encodeValue(writer, attribute, kind, value)
+    if (value !== undefined) encodeValue(writer, { attribute, kind, value })
   }
   writer.endNest(data)
   writer.endNest(element)
@@ -107,9 +107,11 @@ export function encodeInstruction(writer: NetlinkWriter, instruction: Instructio
 
 function encodeValue(
   writer: NetlinkWriter,
-  attribute: number,
-  kind: Kind,
-  value: number | string | Uint8Array,
+  {
+    attribute,
+    kind,
+    value,
+  }: { attribute: number; kind: Kind; value: number | string | Uint8Array },
 ): void {
   if (kind === 'text') writer.string(attribute, value as string)
   else if (kind === 'u8') writer.u8(attribute, value as number)

@@ -64,21 +64,20 @@ export function readElements(
   table: TableName,
   set: SetDeclaration,
 ): ElementRecord[] {
-  return dump(socket, NFT_MSG_GETSETELEM, table, (writer) => writer.string(2, set.name)).flatMap(
-    (attributes) => parseElements(set, attributes.get(3) ?? Buffer.alloc(0)),
+  return dump(socket, NFT_MSG_GETSETELEM, { ...table, set: set.name }).flatMap((attributes) =>
+    parseElements(set, attributes.get(3) ?? Buffer.alloc(0)),
   )
 }
 
 function dump(
   socket: NetlinkSocket,
   message: number,
-  { family, name }: TableName,
-  more?: (writer: NetlinkWriter) => void,
+  { family, name, set }: TableName & { readonly set?: string },
 ): Map<number, Buffer>[] {
   const writer = new NetlinkWriter(256)
   writer.raw(generationHeader(familyNumbers[family], 0))
   if (name !== '') writer.string(1, name)
-  more?.(writer)
+  if (set !== undefined) writer.string(2, set)
   return socket
     .dump((NFNL_SUBSYS_NFTABLES << 8) | message, writer.bytes)
     .filter(({ payload }) => payload[0] === familyNumbers[family])

@@ -330,12 +330,18 @@ const nftablesScenarios: Readonly<Record<string, Scenario>> = {
     assert.match(leaving.body, /"nodeEligible":false/)
     assert.equal((await get('http://127.0.0.1:10256/livez')).status, 200)
     api.putNode('n1', nodeFacts)
+    await pods[0]!.peer.spread('10.96.0.10', 80, 3)
     const metrics = (await get('http://127.0.0.1:10249/metrics')).body
     assert.match(
       metrics,
       /kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/,
     )
     assert.match(metrics, /kubeproxy_sync_proxy_rules_nftables_sync_failures_total/)
+    const connections =
+      /service_connections_total\{namespace="test",service="web",[^}]*ClusterIP"\} 3/
+    assert.match(metrics, connections)
+    const missing = /no_local_endpoints_total\{ip_family="IPv4",traffic_policy="external"\} 1/
+    assert.match(metrics, missing)
     assert.equal((await get('http://127.0.0.1:10249/proxyMode')).body, 'nftables')
   },
   'the kernel holds exactly what was planned': async ({ api, proxy, pods, settle }) => {
