@@ -139,9 +139,12 @@ export class Listener {
     let queries = 0
     let ended = false
     let reading: Timer | undefined
+    let writing: Timer | undefined
     const isFull = () => pipelined >= maxPipelined || socket.writableNeedDrain
     const settle = () => {
       // A client that asks without reading the answers is not read from either.
+      if (!socket.writableNeedDrain) writing = void writing?.cancel()
+      else writing ??= clock.after(timeouts.writeMs, () => socket.destroy())
       if (isFull()) socket.pause()
       else if (socket.isPaused()) socket.resume()
       if (pipelined === 0 && (ended || queries >= timeouts.maxQueries)) socket.end()
@@ -154,7 +157,10 @@ export class Listener {
     socket.setTimeout(timeouts.idleMs, () => socket.destroy())
     socket.on('drain', settle)
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => reading?.cancel())
+    socket.on('close', () => {
+      reading?.cancel()
+      writing?.cancel()
+    })
     socket.on('end', () => {
       ended = true
       settle()

@@ -31,7 +31,6 @@ const template: LazyPlugin = {
 }
 
 export const plugins: readonly (Plugin | LazyPlugin)[] = [
-  small.root,
   small.cancel,
   small.timeouts,
   small.multisocket,
@@ -68,7 +67,7 @@ const later = 'it is planned for a later version'
 const never = 'it speaks to a cloud or a store that this server does not know'
 
 const laterNames =
-  'metadata proxyproto quic grpc_server https https3 trace shed dnstap dns64 tsig autopath dnssec transfer k8s_external file auto secondary etcd grpc erratic sign view'
+  'root metadata proxyproto quic grpc_server https https3 trace shed dnstap dns64 tsig autopath dnssec transfer k8s_external file auto secondary etcd grpc erratic sign view'
 const neverNames = 'geoip route53 azure clouddns nomad on'
 
 /** CoreDNS's other plugins: known by name, so that a Corefile is told why it cannot be served. */

@@ -27,6 +27,10 @@ export interface UpstreamAddress {
 export interface UpstreamOptions {
   /** An idle connection is closed after this time. */
   readonly expireMs: number
+  /** A connection takes no more queries after this time. */
+  readonly maxAgeMs?: number
+  /** Idle connections that are kept. */
+  readonly maxIdle?: number
 }
 
 export interface ExchangeOptions {
@@ -54,6 +58,7 @@ export function createExchange(deps: { clock: Clock; random: Random }): Exchange
         exchange(message, { transport, timeoutMs }) {
           const stream = transport === 'tcp' || address.tls !== undefined
           const kind = stream ? 'tcp' : 'udp'
+          retire(connections, { ...options, nowMs: deps.clock.monotonic() })
           let connection = pick(connections, kind)
           if (!connection) {
             const forget = (gone: Connection) => connections.delete(gone)
@@ -86,6 +91,21 @@ function pick(connections: ReadonlySet<Connection>, kind: 'udp' | 'tcp'): Connec
   return best && (best.pending < maxPending || count >= maxSockets) ? best : undefined
 }
 
+/** Closes idle connections that are too old, or too many. */
+function retire(
+  connections: ReadonlySet<Connection>,
+  { maxAgeMs = 0, maxIdle = 0, nowMs }: UpstreamOptions & { nowMs: number },
+): void {
+  if (maxAgeMs === 0 && maxIdle === 0) return
+  let idle = 0
+  for (const connection of [...connections]) {
+    if (connection.pending > 0) continue
+    const old = maxAgeMs > 0 && nowMs - connection.openedMs > maxAgeMs
+    const surplus = maxIdle > 0 && ++idle > maxIdle
+    if (old || surplus) connection.close(new Error('retired'))
+  }
+}
+
 interface Context {
   readonly clock: Clock
   readonly random: Random
@@ -103,6 +123,7 @@ interface Pending {
 
 class Connection {
   readonly kind: 'udp' | 'tcp'
+  readonly openedMs: number
   readonly #context: Context
   readonly #pending = new Map<number, Pending>()
   readonly #send: (packet: Uint8Array) => void
@@ -116,6 +137,7 @@ class Connection {
     socket: { send: (packet: Uint8Array) => void; end: () => void },
   ) {
     this.kind = kind
+    this.openedMs = context.clock.monotonic()
     this.#context = context
     this.#send = socket.send
     this.#end = socket.end

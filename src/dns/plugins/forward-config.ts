@@ -26,6 +26,9 @@ export interface ForwardConfig {
   readonly forceTcp: boolean
   readonly preferUdp: boolean
   readonly expireMs: number
+  /** 0: no limit, for both. */
+  readonly maxAgeMs: number
+  readonly maxIdle: number
   readonly maxFails: number
   readonly healthCheck: HealthCheck
   readonly policy: Policy
@@ -67,6 +70,8 @@ export function parseForward(line: Line, block: BlockFacts): ForwardConfig {
     forceTcp: false,
     preferUdp: false,
     expireMs: 10_000,
+    maxAgeMs: 0,
+    maxIdle: 0,
     maxFails: 2,
     healthCheck: { intervalMs: 500, recursionDesired: true, domain: '.' },
     policy: 'random',
@@ -140,8 +145,12 @@ const properties: Readonly<Record<string, (line: Line, draft: Draft) => void>> =
   expire: (line, draft) => {
     draft.expireMs = durationMs(line, argumentOf(line))
   },
-  max_age: (line) => void durationMs(line, argumentOf(line)),
-  max_idle_conns: (line) => void integer(line, argumentOf(line)),
+  max_age: (line, draft) => {
+    draft.maxAgeMs = durationMs(line, argumentOf(line))
+  },
+  max_idle_conns: (line, draft) => {
+    draft.maxIdle = integer(line, argumentOf(line))
+  },
   max_fails: (line, draft) => {
     draft.maxFails = integer(line, argumentOf(line))
   },

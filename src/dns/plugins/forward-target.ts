@@ -22,7 +22,7 @@ export class ForwardTarget {
   constructor(address: UpstreamAddress, config: ForwardConfig, host: Host) {
     const { address: ip, port } = address
     this.label = ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
-    this.#upstream = host.upstreams.open(address, { expireMs: config.expireMs })
+    this.#upstream = host.upstreams.open(address, config)
     this.#config = config
     this.#host = host
   }

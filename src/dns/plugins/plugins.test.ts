@@ -148,6 +148,27 @@ describe('forward', () => {
     liar.close()
   })
 
+  it('reuses its socket, until it is too old', async () => {
+    const ports: number[] = []
+    const up = createSocket('udp4')
+    await new Promise<void>((resolve) => up.bind(0, '127.0.0.1', resolve))
+    up.on('message', (packet, from) => {
+      ports.push(from.port)
+      up.send(encodeMessage({ ...decodeMessage(packet), response: true }), from.port, from.address)
+    })
+    const ask3 = async (property: string) => {
+      ports.length = 0
+      const server = await start(
+        `. {\n forward . 127.0.0.1:${up.address().port} {\n ${property}\n}\n}`,
+      )
+      for (let i = 0; i < 3; i++) await server.query('a.test A')
+      return new Set(ports).size
+    }
+    expect(await ask3('expire 10s')).toBe(1)
+    expect(await ask3('max_age 1us')).toBe(3)
+    up.close()
+  })
+
   it('hands over to the next forward on the rcodes it is told', async () => {
     const nothing = await stub()
     const up = await stub('a.test. 60 A 192.0.2.1')

@@ -1,5 +1,5 @@
 // Plugins of a few lines each: any, bufsize, cancel, chaos, debug, local, minimal, multisocket, nsid,
-// pprof, root, timeouts, whoami.
+// pprof, timeouts, whoami.
 import type { Query, Reply } from '../chain.ts'
 import { defaultTimeouts, failure, onReply, reply } from '../chain.ts'
 import {
@@ -144,15 +144,6 @@ export const pprof: Plugin = {
         return {}
       },
     }
-  },
-}
-
-/** root: where relative files of other plugins are looked for; only absolute ones are used so far. */
-export const root: Plugin = {
-  name: 'root',
-  parse(lines): Part {
-    argumentOf(onlyLine(lines))
-    return {}
   },
 }
 
