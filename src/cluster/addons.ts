@@ -51,3 +51,25 @@ export function imageMapAccess(): readonly KubeObject[] {
   }
   return [role, roleBinding]
 }
+
+/** Lets the API server reach into kubelets, as whom its client certificate says. */
+export function kubeletAccess(): readonly KubeObject[] {
+  const clusterRoleBinding = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'signpost:apiserver-kubelet-client' },
+    roleRef: {
+      apiGroup: 'rbac.authorization.k8s.io',
+      kind: 'ClusterRole',
+      name: 'system:kubelet-api-admin',
+    },
+    subjects: [
+      {
+        apiGroup: 'rbac.authorization.k8s.io',
+        kind: 'User',
+        name: 'kube-apiserver-kubelet-client',
+      },
+    ],
+  }
+  return [clusterRoleBinding]
+}

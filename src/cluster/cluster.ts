@@ -23,7 +23,7 @@ import { startScheduler } from '../scheduler/scheduler.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import type { Store } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
-import { createMissing, imageMapAccess } from './addons.ts'
+import { createMissing, imageMapAccess, kubeletAccess } from './addons.ts'
 import type { AgentProcess, Handle } from './agent-process.ts'
 import { startAgentProcess } from './agent-process.ts'
 import { apiserverConfig, nodeApiPort, pkiConfig } from './apiserver-config.ts'
@@ -174,6 +174,7 @@ class RunningCluster implements Cluster {
     const informers = createInformers({ ...common, client, log })
     this.#running.push(informersAsComponent(informers))
     await createMissing(client, [
+      ...kubeletAccess(),
       ...imageMapAccess(),
       ...dnsManifests({
         clusterIP: this.#config.clusterDNS,

@@ -80,10 +80,7 @@ function leaves(config: PkiConfig): Readonly<Record<LeafName, LeafSpec>> {
       usage: 'server',
       names: config.apiserverNames,
     },
-    apiserverKubeletClient: client(
-      'apiserver-kubelet-client',
-      'CN=kube-apiserver-kubelet-client,O=kubeadm:cluster-admins',
-    ),
+    apiserverKubeletClient: client('apiserver-kubelet-client', 'CN=kube-apiserver-kubelet-client'),
     admin: client('admin', 'CN=kubernetes-admin,O=system:masters'),
     kubelet: client('kubelet-client', `CN=system:node:${config.nodeName},O=system:nodes`),
     kubeletServing: {

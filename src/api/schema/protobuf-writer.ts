@@ -2,6 +2,7 @@
 // known when its tag is written, and no size has to be computed beforehand.
 
 const initialSize = 4096
+const maxKept = 1024 * 1024
 
 export class ProtobufWriter {
   #buffer: Buffer = Buffer.allocUnsafe(initialSize)
@@ -16,6 +17,8 @@ export class ProtobufWriter {
   /** A copy of what was written; the writer starts anew. */
   finish(): Buffer {
     const result = Buffer.from(this.#buffer.subarray(this.#start))
+    // One large list must not hold its memory for ever.
+    if (this.#buffer.length > maxKept) this.#buffer = Buffer.allocUnsafe(initialSize)
     this.#start = this.#buffer.length
     return result
   }
@@ -33,7 +36,9 @@ export class ProtobufWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#reserve(bytes.length))
+    // Reserved first: it may put another buffer in place.
+    const start = this.#reserve(bytes.length)
+    this.#buffer.set(bytes, start)
   }
 
   text(text: string): number {
@@ -82,6 +87,7 @@ export class ProtobufWriter {
   }
 
   double(value: number): void {
-    this.#buffer.writeDoubleLE(value, this.#reserve(8))
+    const start = this.#reserve(8)
+    this.#buffer.writeDoubleLE(value, start)
   }
 }
