@@ -89,6 +89,24 @@ place(program.command('kubectl'))
   .allowUnknownOption()
   .action(async (args: string[], options) => (await import('./kubectl.ts')).kubectl(args, options))
 
+const api = (command: Command) =>
+  command
+    .option('-n, --namespace <namespace>', "namespace (default: the context's)")
+    .option('--kubeconfig <file>', 'kubeconfig (default: $KUBECONFIG or ~/.kube/config)')
+    .option('--context <context>', 'context of the kubeconfig (default: the current one)')
+    .option('--cluster-domain <domain>', 'domain of the cluster (default: cluster.local)')
+    .option('--no-probe', 'dial nothing: only read the API')
+    .addOption(new Option('-o, --output <format>', 'instead of text').choices(['json', 'yaml']))
+
+api(program.command('doctor'))
+  .description('say why a name does not answer; exit code 0 healthy, 1 problems, 2 could not look')
+  .argument('[target]', 'SERVICE, POD or NAME, with :PORT where one is dialled; none: all Services')
+  .option('-A, --all-namespaces', 'look at all namespaces')
+  .option('--from <pod>', 'as this Pod would ask and connect')
+  .option('--all', 'show all causes, not the first three')
+  .option('--explain <check>', 'print the page of a check')
+  .action(async (target, options) => (await import('./doctor.ts')).doctor(target, options))
+
 // Components keep their upstream's flags and parse them themselves (main.ts); these lines are for --help.
 program
   .command('apiserver')
