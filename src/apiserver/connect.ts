@@ -173,7 +173,6 @@ function exchange(
       path: target.path,
       headers: { ...forwarded(call.headers), host: `${target.host}:${target.port}`, ...headers },
       createConnection: () => socket,
-      agent: false,
     })
     outgoing.once('response', resolve)
     outgoing.once('error', (error) => {
