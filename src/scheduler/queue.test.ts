@@ -46,7 +46,7 @@ test('SC1 the highest priority first, then the one that waits longest', async ()
   ])
 })
 
-test('SC1 a Pod that does not fit waits for a change and its back-off, which doubles', async () => {
+test('SC1 a Pod that does not fit waits for a change, and for others while it backs off', async () => {
   const { clock, queue, next, name } = start()
   queue.put(pod('a'), true)
   queue.failed((await next())!)
@@ -57,10 +57,20 @@ test('SC1 a Pod that does not fit waits for a change and its back-off, which dou
   expect(again.attempts).toBe(2)
   queue.failed(again)
   queue.move()
-  await clock.advance(1999)
-  expect(await name()).toBeUndefined()
-  await clock.advance(1)
-  expect(await name()).toBe('a')
+  queue.put(pod('b', -1), true)
+  expect([await name(), await name(), await name()]).toEqual(['b', 'a', undefined])
+})
+
+test('SC1 after an error the back-off is waited out, and doubles', async () => {
+  const { clock, queue, next, name } = start()
+  queue.put(pod('a'), true)
+  queue.failed((await next())!, true)
+  for (const backoffMs of [1000, 2000, 4000, 8000, 10_000, 10_000]) {
+    await clock.advance(backoffMs - 1)
+    expect(await name()).toBeUndefined()
+    await clock.advance(1)
+    queue.failed((await next())!, true)
+  }
 })
 
 test('SC1 what changes while a Pod is being tried counts for it', async () => {

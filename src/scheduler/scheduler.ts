@@ -4,6 +4,7 @@
 //   informers -> queue -> fit -> score -> assume ──> bind ──> forget, if it failed
 //                  ^        └─ no Node: condition, event, preemption
 //                  └── back-off, or something changed in the cluster
+import { setMaxListeners } from 'node:events'
 import { selectorFromLabelSelector } from '../api/machinery/labels.ts'
 import { isReason } from '../api/machinery/status.ts'
 import { findPodCondition, isPodFinished } from '../api/core/pod-state.ts'
@@ -83,6 +84,8 @@ class Scheduler {
   constructor(name: string, deps: SchedulerDeps) {
     this.#name = name
     this.#deps = deps
+    // Every request under way listens for the end.
+    setMaxListeners(0, this.#abort.signal)
     this.#factory = createInformers(deps)
     this.#recorder = createRecorder({ component: name }, deps)
     this.#queue = new SchedulingQueue(deps.clock)

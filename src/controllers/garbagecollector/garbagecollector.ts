@@ -1,5 +1,6 @@
 // The garbage collector: a component of its own, as it watches every resource there is and looks
 // at owners live. Events feed the graph, the graph feeds two queues, workers let the collector act.
+import { setMaxListeners } from 'node:events'
 import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
 import { isReason } from '../../api/machinery/status.ts'
 import type { Client } from '../../client/client.ts'
@@ -67,6 +68,8 @@ class GarbageCollector {
 
   constructor(config: GarbageCollectorConfig, deps: GarbageCollectorDeps) {
     this.#config = config
+    // Every request under way listens for the end.
+    setMaxListeners(0, this.#abort.signal)
     this.#deps = { ...deps, log: deps.log.child({ controller: 'garbagecollector' }) }
     this.#checks = new WorkQueue(deps.clock)
     this.#orphans = new WorkQueue(deps.clock)
