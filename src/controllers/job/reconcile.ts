@@ -10,7 +10,7 @@ import {
 import { jobs, pods } from '../../api/resources.gen.ts'
 import type { Job, JobCondition, JobSpec, JobStatus } from '../../api/types/batch.gen.ts'
 import type { Pod } from '../../api/types/core.gen.ts'
-import type { Change, Changes, Outcome } from '../../client/controller.ts'
+import type { Change, Changes, EventRecord, Outcome } from '../../client/controller.ts'
 import { formatTime } from '../../lib/clock.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import type { Random } from '../../lib/random.ts'
@@ -78,12 +78,11 @@ export function reconcileJob(job: Job, facts: JobFacts): Outcome {
         ({ change, error }): Changes =>
           change.type === 'create'
             ? [
-                event(
-                  job,
-                  'Warning',
-                  'FailedCreate',
-                  `Error creating: ${error instanceof Error ? error.message : String(error)}`,
-                ),
+                event(job, {
+                  type: 'Warning',
+                  reason: 'FailedCreate',
+                  message: `Error creating: ${error instanceof Error ? error.message : String(error)}`,
+                }),
               ]
             : [],
       ),
@@ -338,11 +337,11 @@ function endEvent(job: Job, status: JobStatus): readonly Change[] {
   )
   if (!over) return []
   return over.type === 'Complete'
-    ? [event(job, 'Normal', 'Completed', 'Job completed')]
-    : [event(job, 'Warning', over.reason ?? '', over.message ?? '')]
+    ? [event(job, { type: 'Normal', reason: 'Completed', message: 'Job completed' })]
+    : [event(job, { type: 'Warning', reason: over.reason ?? '', message: over.message ?? '' })]
 }
 
-const event = (job: Job, type: 'Normal' | 'Warning', reason: string, message: string): Change => ({
+const event = (job: Job, told: Omit<EventRecord, 'regarding'>): Change => ({
   type: 'event',
-  event: { regarding: job, type, reason, message },
+  event: { regarding: job, ...told },
 })
