@@ -98,9 +98,17 @@ class PlanBuilder {
       if (port.affinitySeconds !== undefined) this.#recordAffinity(frontend, port.affinitySeconds)
       if (frontend.class === 'LoadBalancer') this.#restrictSources(frontend, port)
     }
-    for (const { ip, isLocal, nodeName } of [...choice.cluster, ...choice.local]) {
-      if (isLocal || nodeName === undefined) this.#shared.add(`hairpin ${ip} . ${ip}`)
+    for (const endpoint of [...choice.cluster, ...choice.local]) {
+      const { ip } = endpoint
+      if (this.#mayDialItself(endpoint)) this.#shared.add(`hairpin ${ip} . ${ip}`)
     }
+  }
+
+  /** A Pod of this node. The node's own answers find their way back without help. */
+  #mayDialItself({ ip, isLocal, nodeName }: Endpoint): boolean {
+    const { nodeIP, localAddresses } = this.#context.config
+    if (ip === nodeIP || localAddresses.includes(ip)) return false
+    return isLocal || nodeName === undefined
   }
 
   #addFrontend(frontend: Frontend, port: ServicePort, choice: Choice): void {

@@ -283,3 +283,13 @@ test('an established connection is left alone', () => {
   } as const
   expect(walk(table, packet, { from: 'outside', localAddresses }).path).toEqual([])
 })
+
+test('an endpoint on the node itself is not masqueraded when the node dials it', () => {
+  const slices = [slice(['http:6443'], [{ addresses: [nodeIP] }])]
+  const api = plannerService(service('web', ['http:80']), slices)
+  const node = { config: { ...config, localDetector: undefined }, topology: { name: 'n1' } }
+  const table = buildRules(new Map([['default/web', api]]), node)
+  const packet = { saddr: nodeIP, daddr: clusterIP, dport: 80, protocol: 'tcp', sport: 40_000 }
+  const result = walk(table, packet, { from: 'node', localAddresses })
+  expect([result.packet.daddr, result.to, result.isMasqueraded]).toEqual([nodeIP, 'node', false])
+})
