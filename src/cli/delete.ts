@@ -1,7 +1,9 @@
 // `signpost delete`: stops a cluster, removes its data and takes its context out of the kubeconfig.
+
+import { kubeconfigPath } from '../cluster/access.ts'
 import type { ClusterOptions } from '../cluster/config.ts'
 import { clusterPlace, contextOf } from '../cluster/config.ts'
-import { kubeconfigPath, removeFromKubeconfig } from '../cluster/kubeconfig.ts'
+import { removeFromKubeconfig } from '../cluster/kubeconfig.ts'
 import { removeData, stopCluster } from '../cluster/stop.ts'
 import { print } from './output.ts'
 

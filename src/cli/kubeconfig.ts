@@ -1,7 +1,8 @@
 // `signpost kubeconfig`: the path of a kubeconfig that knows this cluster alone.
+
+import { privateKubeconfig } from '../cluster/access.ts'
 import type { ClusterOptions } from '../cluster/config.ts'
 import { clusterPlace, contextOf } from '../cluster/config.ts'
-import { privateKubeconfig } from '../cluster/kubeconfig.ts'
 import { CliError, print } from './output.ts'
 
 export function kubeconfig(options: Pick<ClusterOptions, 'name' | 'dataDir'>): void {

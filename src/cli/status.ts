@@ -1,13 +1,13 @@
 // `signpost status`: which process runs the cluster, and whether its parts answer.
 import { deployments, nodes } from '../api/resources.gen.ts'
-import type { ClusterOptions } from '../cluster/config.ts'
-import { clusterPlace, contextOf } from '../cluster/config.ts'
-import { findRunState } from '../cluster/run-state.ts'
-import { privateKubeconfig } from '../cluster/kubeconfig.ts'
 import type { Client } from '../client/client.ts'
 import { kubeconfig } from '../client/config.ts'
 import { createClient } from '../client/resource-client.ts'
 import { createTransport } from '../client/transport.ts'
+import { privateKubeconfig } from '../cluster/access.ts'
+import type { ClusterOptions } from '../cluster/config.ts'
+import { clusterPlace, contextOf } from '../cluster/config.ts'
+import { findRunState } from '../cluster/run-state.ts'
 import { print } from './output.ts'
 import { version } from './version.ts'
 

@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { kubeconfigPath } from '../cluster/access.ts'
 import type { Cluster, ClusterStep } from '../cluster/cluster.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { ClusterError } from '../cluster/cluster-error.ts'
 import type { ClusterConfig, ClusterOptions } from '../cluster/config.ts'
 import { clusterConfig, prepareDirectories } from '../cluster/config.ts'
-import { kubeconfigPath, mergeKubeconfig } from '../cluster/kubeconfig.ts'
 import { clearRunState, findRunState, writeRunState } from '../cluster/run-state.ts'
 import { createLogger } from '../lib/log.ts'
 import { bold, CliError, dim, print, printStep } from './output.ts'
@@ -98,6 +98,7 @@ async function stayWith(config: ClusterConfig, options: UpOptions): Promise<void
       onFailure: (error) => end.fail(error),
     })
     const kubeconfig = options.kubeconfig ?? kubeconfigPath()
+    const { mergeKubeconfig } = await import('../cluster/kubeconfig.ts')
     mergeKubeconfig(kubeconfig, cluster.access)
     writeRunState(config.dataDir, {
       pid: process.pid,

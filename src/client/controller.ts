@@ -2,11 +2,12 @@
 // The shell (controller-shell.ts) watches, queues keys, calls it, carries out the changes it
 // returned, retries with back-off, and waits until its own writes have come back before it
 // runs the same key again; so no controller keeps expectations of its own.
-import type { Lister } from './informer.ts'
-import type { Client, ObjectKey, Patch } from './client.ts'
+
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import type { Random } from '../lib/random.ts'
+import type { Client, ObjectKey, Patch } from './client.ts'
+import type { Lister } from './informer.ts'
 
 /** A write. Deleting what is already gone counts as done. */
 export type Change = (

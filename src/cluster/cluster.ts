@@ -23,6 +23,8 @@ import { startScheduler } from '../scheduler/scheduler.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import type { Store } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
+import type { Access } from './access.ts'
+import { writePrivateKubeconfig } from './access.ts'
 import { createMissing, imageMapAccess, kubeletAccess } from './addons.ts'
 import type { AgentProcess, Handle } from './agent-process.ts'
 import { startAgentProcess } from './agent-process.ts'
@@ -31,8 +33,6 @@ import { ClusterError } from './cluster-error.ts'
 import type { ClusterConfig } from './config.ts'
 import { prepareDirectories, rememberPort } from './config.ts'
 import { dialEgress } from './egress.ts'
-import type { Access } from './kubeconfig.ts'
-import { privateKubeconfig, writeKubeconfig } from './kubeconfig.ts'
 import type { AgentConfig, FromAgent } from './messages.ts'
 import type { NodePorts } from './node-ports.ts'
 import { publishNodePorts } from './node-ports.ts'
@@ -150,7 +150,7 @@ class RunningCluster implements Cluster {
     rememberPort({ ...this.#config, port: apiserver.port })
     const server = `https://${this.#config.bindAddress}:${apiserver.port}`
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
-    writeKubeconfig(privateKubeconfig(this.#config.dataDir).file, this.#access)
+    writePrivateKubeconfig(this.#config.dataDir, this.#access)
     this.#deps.onStep('apiserver', server)
   }
 

@@ -1,26 +1,10 @@
 // The user's kubeconfig: our entries go in and out, everything else in it stays as it is.
 import * as fs from 'node:fs'
-import { homedir } from 'node:os'
 import * as path from 'node:path'
 import { Document, isMap, isSeq, parseDocument, YAMLMap, YAMLSeq } from 'yaml'
+import type { Access } from './access.ts'
+import { base64 } from './access.ts'
 import { ClusterError } from './cluster-error.ts'
-import type { KeyPair } from './pki.ts'
-
-/** Where kubectl writes: the first file of $KUBECONFIG, else ~/.kube/config. */
-export function kubeconfigPath(): string {
-  const listed = (process.env['KUBECONFIG'] ?? '')
-    .split(path.delimiter)
-    .filter((entry) => entry !== '')
-  return listed[0] ?? path.join(homedir(), '.kube', 'config')
-}
-
-export interface Access {
-  /** Name of context, cluster and user alike. */
-  readonly name: string
-  readonly server: string
-  readonly ca: string
-  readonly admin: KeyPair
-}
 
 /** Puts the access in, or replaces the one of that name, and makes it the current context. */
 export function mergeKubeconfig(file: string, access: Access): void {
@@ -37,12 +21,6 @@ export function mergeKubeconfig(file: string, access: Access): void {
   save(file, document)
 }
 
-/** A file with this access alone. */
-export function writeKubeconfig(file: string, access: Access): void {
-  fs.rmSync(file, { force: true })
-  mergeKubeconfig(file, access)
-}
-
 /** Takes the entries of that name out again; false when there were none. */
 export function removeFromKubeconfig(file: string, name: string): boolean {
   if (!fs.existsSync(file)) return false
@@ -55,8 +33,6 @@ export function removeFromKubeconfig(file: string, name: string): boolean {
   save(file, document)
   return true
 }
-
-const base64 = (text: string) => Buffer.from(text).toString('base64')
 
 function load(file: string): Document {
   let text = ''
@@ -117,13 +93,4 @@ function removeNamed(document: Document, sectionName: string, name: string): boo
   const index = list.items.findIndex(isNamed(name))
   if (index >= 0) list.items.splice(index, 1)
   return index >= 0
-}
-
-/** The cluster's own kubeconfig, in its data directory. */
-export function privateKubeconfig(dataDir: string): {
-  readonly file: string
-  readonly exists: boolean
-} {
-  const file = path.join(dataDir, 'kubeconfig')
-  return { file, exists: fs.existsSync(file) }
 }

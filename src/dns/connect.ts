@@ -1,5 +1,6 @@
 // From the kubernetes plugin's connection options to a client of that API.
 import type { Client } from '../client/client.ts'
+import { inClusterConfig } from '../client/in-cluster.ts'
 import { createClient } from '../client/resource-client.ts'
 import { createTransport } from '../client/transport.ts'
 import type { ClusterConfig } from './cluster.ts'
@@ -21,8 +22,8 @@ async function transportConfig(config: ClusterConfig) {
     const read = systemFiles.readText
     return { server, userAgent, cert: read(cert), key: read(key), ca: read(ca) }
   }
-  const { inClusterConfig, kubeconfig } = await import('../client/config.ts')
   if (config.kubeconfig === undefined) return inClusterConfig(userAgent)
+  const { kubeconfig } = await import('../client/config.ts')
   const { kubeconfig: file, context } = config
   return kubeconfig({ userAgent, file, ...(context ? { context } : {}) }).transport
 }

@@ -36,7 +36,14 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     builtinEntry,
     kind,
   ]
-  const dns = [program.execPath, ...program.execArgv, program.entry, 'dns']
+  // Lists of the first sync are short-lived: a larger young generation would only stay resident.
+  const dns = [
+    program.execPath,
+    '--max-semi-space-size=2',
+    ...program.execArgv,
+    program.entry,
+    'dns',
+  ]
   const tool = (
     name: string,
     repositories: string[],

@@ -59,7 +59,14 @@ export const edges: readonly { readonly pattern: RegExp; readonly why: string }[
   },
   { pattern: /^src\/linux\//, why: 'the kernel' },
   { pattern: /^src\/store\/(lmdb|lmdb-file|lock|etcd)\.ts$/, why: 'commits' },
-  { pattern: /^src\/client\/(transport|config)\.ts$/, why: 'requests; kubeconfig and token files' },
+  {
+    pattern: /^src\/client\/(transport|config|in-cluster)\.ts$/,
+    why: 'requests; kubeconfig and token files',
+  },
+  {
+    pattern: /^src\/dns\/(dns|main|listeners|http-endpoints|upstream|files)\.ts$/,
+    why: 'queries, upstreams, the Corefile, HTTP endpoints',
+  },
   { pattern: /^src\/cluster\//, why: 'assembly: processes, sockets, files, PKI' },
   { pattern: /^src\/cli\//, why: 'arguments, environment, terminal' },
 ]
