@@ -18,7 +18,10 @@ import type { ApiserverConfig } from './config.ts'
 import { defaultNodePortRange } from './config.ts'
 import { createDocuments } from './documents.ts'
 import type { HealthCheck } from './health.ts'
+import { sweepExpired } from './event-ttl.ts'
 import { impersonationStage } from './impersonation.ts'
+import { createMetrics } from './metrics.ts'
+import { repairClaims } from './repair.ts'
 import { reconcileKubernetesService } from './kubernetes-service.ts'
 import { openListener } from './listener.ts'
 import type { Listener } from './listener.ts'
@@ -36,7 +39,9 @@ import { routerStage } from './router.ts'
 import { createTokenIssuer } from './service-account-tokens.ts'
 import type { Serving } from './serving.ts'
 import { createServing } from './serving.ts'
+import type { Served } from './served.ts'
 import { createSpecials } from './specials.ts'
+import { throttleStage } from './throttle.ts'
 import { localTransport } from './transport.ts'
 import type { LocalTransport } from './transport.ts'
 
@@ -67,6 +72,8 @@ export interface Apiserver extends Component {
 const stopGraceMs = 2000
 const kubernetesServiceEveryMs = 10_000
 const compactEveryMs = 300_000
+const repairEveryMs = 180_000
+const sweepEveryMs = 60_000
 
 /** Resolves when the port is open, the caches are full and the cluster's first objects exist. */
 export async function startApiserver(
@@ -185,6 +192,11 @@ function createRequestPipeline(
   })
   const authenticator = createAuthenticator(config, tokens)
   const specials = createSpecials({ ...core, config, tokens, authenticator, log, dial: deps.dial })
+  const metrics = createMetrics({ clock, served: () => core.serving.all() })
+  const registry: RegistryDeps = {
+    ...core.registry,
+    onFrames: (served, count) => metrics.countFrames(served, count),
+  }
   const documents = createDocuments(
     core.serving.all().map(({ resource }) => resource),
     { gitVersion: config.gitVersion ?? 'v1.36.2+signpost', serverAddress: () => core.address() },
@@ -193,14 +205,16 @@ function createRequestPipeline(
     find: (group, version, plural) => core.serving.find(group, version, plural),
     documents,
     checks: healthChecks(state),
-    paths: specials.paths,
+    paths: { ...specials.paths, '/metrics': () => metrics.answer() },
     special: specials.find,
-    objects: (request) => handleObjects(core.registry, request),
+    objects: (request) => handleObjects(registry, request),
   })
   return createPipeline({
     stages: [
+      metrics.stage,
       authenticationStage(authenticator),
       impersonationStage(core.authorize),
+      throttleStage(config, clock),
       authorizationStage(core.authorize),
       router,
     ],
@@ -265,6 +279,11 @@ function startLoops(
     next()
   }
   every(kubernetesServiceEveryMs, () => reconcileKubernetesService(core.registry, config, port))
+  every(repairEveryMs, async () => {
+    const count = await repairClaims(core.registry)
+    if (count > 0) deps.log.warn('claims repaired', { count })
+  })
+  every(sweepEveryMs, () => sweepExpired(core.registry, core.serving.all(), ttlOf(config)))
   let before = core.cache.revision
   every(compactEveryMs, async () => {
     const to = before
@@ -274,6 +293,12 @@ function startLoops(
   })
   return () => ended.abort()
 }
+
+/** What --event-ttl says goes before what the kind says. */
+const ttlOf =
+  (config: ApiserverConfig) =>
+  ({ kind }: Served): number | undefined =>
+    kind.ttlSeconds === undefined ? undefined : (config.eventTtlSeconds ?? kind.ttlSeconds)
 
 interface Parts {
   readonly deps: ApiserverDeps

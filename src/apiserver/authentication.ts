@@ -6,7 +6,7 @@ import { headerOf } from './call.ts'
 import type { ApiserverConfig } from './config.ts'
 import type { Stage } from './pipeline.ts'
 import type { User } from './rbac/attributes.ts'
-import type { TokenIssuer } from './service-account-tokens.ts'
+import type { TokenIssuer, TokenVerdict } from './service-account-tokens.ts'
 
 export const anonymousUser: User = {
   name: 'system:anonymous',
@@ -16,11 +16,6 @@ export const anonymousUser: User = {
 }
 
 export const authenticatedGroup = 'system:authenticated'
-
-export type TokenVerdict =
-  | { readonly ok: true; readonly user: User; readonly audiences: readonly string[] }
-  /** `reason` undefined: the token is none of ours. */
-  | { readonly ok: false; readonly reason?: string }
 
 export interface Authenticator {
   /** The user of a request; undefined when what it proves does not hold. */

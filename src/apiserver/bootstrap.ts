@@ -1,5 +1,6 @@
 // What a cluster has from its first moment: namespaces, roles, priorities, the Service CIDRs, the
 // Service "kubernetes" with its endpoints. Made, or mended, at every start.
+import { apply } from '../api/apply/apply.ts'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import {
   apiservices,
@@ -62,7 +63,9 @@ function created(deps: WriterDeps, served: Served, object: KubeObject): KubeObje
   const next = writtenOut(served, draft as KubeObject)
   const writer = { manager: ownManager, subresource: '', nowMs: deps.clock.now() }
   track(undefined, next, trackingOf(served, writer))
-  return next as KubeObject
+  return served.resource.plural === servicecidrs.plural
+    ? withReadyCondition(deps, served, next as KubeObject)
+    : (next as KubeObject)
 }
 
 /** What people changed stays; what the server needs and lacks comes back. */
@@ -92,7 +95,7 @@ function* wantedObjects({ config, deps, served }: BootstrapInput): Generator<Wan
     }
     yield { resource: namespaces, object: object as KubeObject }
   }
-  yield { resource: servicecidrs, object: serviceCidr(config, now) }
+  yield { resource: servicecidrs, object: serviceCidr(config) }
   const given = bootstrap()
   const lists = [
     [clusterroles, given.clusterroles],
@@ -110,18 +113,33 @@ function* wantedObjects({ config, deps, served }: BootstrapInput): Generator<Wan
   yield { resource: configmaps, object: authenticationConfig(config) }
 }
 
-function serviceCidr(config: ApiserverConfig, now: string): KubeObject {
+/** Says that the CIDRs may be used, as the controller that upstream runs beside the server does. */
+function withReadyCondition(deps: WriterDeps, served: Served, object: KubeObject): KubeObject {
+  const nowMs = deps.clock.now()
   const condition = {
     type: 'Ready',
     status: 'True',
-    lastTransitionTime: now,
+    lastTransitionTime: formatTime(nowMs),
     reason: '',
     message: 'Kubernetes default Service CIDR is ready',
   }
+  const applied = {
+    apiVersion: served.apiVersion,
+    kind: served.resource.kind,
+    metadata: { name: object.metadata.name },
+    status: { conditions: [condition] },
+  }
+  const manager = 'kubernetes-service-cidr-controller'
+  const tracking = trackingOf(served, { manager, subresource: 'status', nowMs })
+  const outcome = apply(object, applied, { force: true, tracking })
+  if (!outcome.ok) throw outcome.error
+  return outcome.object as unknown as KubeObject
+}
+
+function serviceCidr(config: ApiserverConfig): KubeObject {
   const object = {
     metadata: { name: 'kubernetes' },
     spec: { cidrs: config.serviceClusterIPRange },
-    status: { conditions: [condition] },
   }
   return object as KubeObject
 }

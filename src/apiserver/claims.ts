@@ -86,7 +86,9 @@ class Transaction implements ClaimTransaction {
     if (!this.#addressFree(address)) {
       return { ok: false, reason: 'taken', message: 'provided IP is already allocated' }
     }
-    return this.#take(address)
+    this.#take(address)
+    // The object keeps the spelling its author chose; only the row is canonical.
+    return { ok: true, value: wanted }
   }
 
   #anyAddress(ranges: readonly Cidr[], family: IPFamily): ClaimResult<string> {

@@ -44,6 +44,8 @@ export interface ApiserverConfig {
   /** 1.36 semantics; the version /version tells. */
   readonly gitVersion?: string
   readonly eventTtlSeconds?: number
+  readonly maxRequestsInflight?: number
+  readonly maxMutatingRequestsInflight?: number
   /** Domain of Services, for tokens' default audience and certificates. */
   readonly clusterDomain?: string
 }

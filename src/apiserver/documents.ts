@@ -77,7 +77,7 @@ function versionDocument(gitVersion: string): object {
     buildDate: '1970-01-01T00:00:00Z',
     goVersion: 'none',
     compiler: 'none',
-    platform: `${process.platform}/${process.arch}`,
+    platform: 'linux/amd64',
   }
 }
 

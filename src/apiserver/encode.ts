@@ -9,15 +9,10 @@ import type { CacheEntry } from './cache-entry.ts'
 import type { Media } from './negotiate.ts'
 import type { Served } from './served.ts'
 import { objectOf } from './served.ts'
-import type { TablePolicy } from './tables.ts'
+import type { EncodeOptions } from './encoding.ts'
+import { partialOf } from './encoding.ts'
 import { tableOf } from './tables.ts'
 import { formatYaml } from './yaml.ts'
-
-export interface EncodeOptions {
-  readonly media: Media
-  readonly includeObject: TablePolicy
-  readonly nowMs: number
-}
 
 interface Typed {
   readonly apiVersion?: string | undefined
@@ -78,14 +73,6 @@ export function encodeCached(served: Served, entry: CacheEntry, media: Media): B
     const { kind, struct } = served.resource
     return encodeProtobuf({ apiVersion: served.apiVersion, kind }, struct, object)
   })
-}
-
-export function partialOf(object: KubeObject, media: Media): KubeObject {
-  return {
-    kind: 'PartialObjectMetadata',
-    apiVersion: `meta.k8s.io/${media.metaVersion}`,
-    metadata: object.metadata,
-  }
 }
 
 export interface ListMeta {

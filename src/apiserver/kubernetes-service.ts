@@ -45,14 +45,16 @@ export async function reconcileKubernetesService(
 ): Promise<void> {
   const target = { address: config.advertiseAddress, port: config.advertisePort ?? port }
   const [range = ''] = config.serviceClusterIPRange
-  await ensure(deps, services, () => kubernetesService(range, target.port), sameService)
-  await ensure(deps, endpoints, () => kubernetesEndpoints(target), sameContent('subsets'))
-  await ensure(
-    deps,
-    endpointslices,
-    () => kubernetesSlice(target),
-    sameContent('endpoints', 'ports'),
-  )
+  const service = kubernetesService(range, target.port)
+  await ensure(deps, services, { object: service, same: sameService })
+  await ensure(deps, endpoints, {
+    object: kubernetesEndpoints(target),
+    same: sameContent('subsets'),
+  })
+  await ensure(deps, endpointslices, {
+    object: kubernetesSlice(target),
+    same: sameContent('endpoints', 'ports'),
+  })
 }
 
 type Same = (stored: KubeObject, wanted: KubeObject) => boolean
@@ -60,12 +62,10 @@ type Same = (stored: KubeObject, wanted: KubeObject) => boolean
 async function ensure(
   deps: WriterDeps,
   resource: Resource,
-  wanted: () => KubeObject,
-  same: Same,
+  { object, same }: { readonly object: KubeObject; readonly same: Same },
 ): Promise<void> {
   const scope = ownScope(deps, resource, { namespace, name })
   const entry = scope.served.cache.get(`${namespace}/${name}`)
-  const object = wanted()
   try {
     if (!entry) await createObject(deps, scope, { object })
     else if (!same(entry.object, object)) await overwrite(deps, scope, object)

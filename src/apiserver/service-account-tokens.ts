@@ -3,13 +3,17 @@
 import type { KeyObject } from 'node:crypto'
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import type { Reader } from './admission/request.ts'
-import type { TokenVerdict } from './authentication.ts'
 import type { ApiserverConfig } from './config.ts'
 import type { User } from './rbac/attributes.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import { uuid } from '../lib/random.ts'
+
+export type TokenVerdict =
+  | { readonly ok: true; readonly user: User; readonly audiences: readonly string[] }
+  /** `reason` undefined: the token is none of ours. */
+  | { readonly ok: false; readonly reason?: string }
 
 interface Reference {
   readonly name: string
@@ -57,25 +61,36 @@ interface Claims {
 }
 
 export function createTokenIssuer(config: ApiserverConfig, deps: TokenDeps): TokenIssuer {
-  const privateKey = createPrivateKey(config.serviceAccountSigningKey)
-  const algorithm = algorithmOf(privateKey)
-  const issuer = config.serviceAccountIssuer
-  const signing = createPublicKey(config.serviceAccountSigningKey)
-  const publicKeys = [
-    signing,
-    ...(config.serviceAccountKeys ?? []).map((pem) => createPublicKey(pem)),
-  ]
-  const keysById = new Map(publicKeys.map((key) => [keyId(key), key]))
-  // Checking a signature costs far more than checking what the token is bound to.
-  const known = new Map<string, Claims>()
+  return new Issuer(config, deps)
+}
 
-  async function issue(
+class Issuer implements TokenIssuer {
+  readonly issuer: string
+  readonly algorithm: string
+  readonly #deps: TokenDeps
+  readonly #privateKey: KeyObject
+  readonly #publicKeys: readonly KeyObject[]
+  readonly #keysById: ReadonlyMap<string, KeyObject>
+  /** Checking a signature costs far more than checking what the token is bound to. */
+  readonly #known = new Map<string, Claims>()
+
+  constructor(config: ApiserverConfig, deps: TokenDeps) {
+    this.#deps = deps
+    this.#privateKey = createPrivateKey(config.serviceAccountSigningKey)
+    this.issuer = config.serviceAccountIssuer
+    this.algorithm = algorithmOf(this.#privateKey)
+    const pems = [config.serviceAccountSigningKey, ...(config.serviceAccountKeys ?? [])]
+    this.#publicKeys = pems.map((pem) => createPublicKey(pem))
+    this.#keysById = new Map(this.#publicKeys.map((key) => [keyId(key), key]))
+  }
+
+  async issue(
     subject: TokenSubject,
     audiences: readonly string[],
     lifetimeSeconds: number,
   ): Promise<string> {
     const { SignJWT } = await import('jose')
-    const now = Math.floor(deps.clock.now() / 1000)
+    const now = Math.floor(this.#deps.clock.now() / 1000)
     const { namespace, serviceAccount, node, pod, secret } = subject
     const bound = {
       ...(node ? { node } : {}),
@@ -84,40 +99,23 @@ export function createTokenIssuer(config: ApiserverConfig, deps: TokenDeps): Tok
     }
     const claims = { 'kubernetes.io': { namespace, ...bound, serviceaccount: serviceAccount } }
     return new SignJWT(claims)
-      .setProtectedHeader({ alg: algorithm, kid: keyId(signing) })
+      .setProtectedHeader({ alg: this.algorithm, kid: keyId(this.#publicKeys[0]!) })
       .setAudience([...audiences])
       .setExpirationTime(now + lifetimeSeconds)
       .setIssuedAt(now)
-      .setIssuer(issuer)
-      .setJti(uuid(deps.random))
+      .setIssuer(this.issuer)
+      .setJti(uuid(this.#deps.random))
       .setNotBefore(now)
       .setSubject(`system:serviceaccount:${namespace}:${serviceAccount.name}`)
-      .sign(privateKey)
+      .sign(this.#privateKey)
   }
 
-  async function claimsOf(token: string): Promise<Claims | undefined> {
-    const cached = known.get(token)
-    if (cached) return cached
-    const { jwtVerify } = await import('jose')
-    try {
-      const find = (header: { kid?: string }) => keysById.get(header.kid ?? '') ?? signing
-      const currentDate = new Date(deps.clock.now())
-      const { payload } = await jwtVerify(token, find, { issuer, currentDate })
-      const claims = readClaims(payload as Readonly<Record<string, unknown>>)
-      if (claims && known.size >= maxKnownTokens) known.clear()
-      if (claims) known.set(token, claims)
-      return claims
-    } catch {
-      return undefined
-    }
-  }
-
-  async function verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
-    if (!issuedBy(token, issuer)) return { ok: false }
-    const claims = await claimsOf(token)
+  async verify(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+    if (!issuedBy(token, this.issuer)) return { ok: false }
+    const claims = await this.#claimsOf(token)
     if (!claims) return { ok: false }
-    if (claims.exp * 1000 < deps.clock.now()) {
-      known.delete(token)
+    if (claims.exp * 1000 < this.#deps.clock.now()) {
+      this.#known.delete(token)
       return { ok: false, reason: 'service account token has expired' }
     }
     const shared = claims.aud.filter((audience) => audiences.includes(audience))
@@ -125,15 +123,15 @@ export function createTokenIssuer(config: ApiserverConfig, deps: TokenDeps): Tok
       const reason = `token audiences ${goList(claims.aud)} is invalid for the target audiences ${goList(audiences)}`
       return { ok: false, reason }
     }
-    const problem = boundProblem(claims.subject, deps)
+    const problem = boundProblem(claims.subject, this.#deps)
     if (problem !== undefined) return { ok: false, reason: problem }
     return { ok: true, user: userOf(claims), audiences: shared }
   }
 
-  async function jwks(): Promise<object> {
+  async jwks(): Promise<object> {
     const { exportJWK } = await import('jose')
     const keys = await Promise.all(
-      publicKeys.map(async (key) => {
+      this.#publicKeys.map(async (key) => {
         const { kty, n, e, crv, x, y } = await exportJWK(key)
         const material = kty === 'RSA' ? { n, e } : { crv, x, y }
         return { use: 'sig', kty, kid: keyId(key), alg: algorithmOf(key), ...material }
@@ -142,7 +140,23 @@ export function createTokenIssuer(config: ApiserverConfig, deps: TokenDeps): Tok
     return { keys }
   }
 
-  return { issue, verify, jwks, issuer, algorithm }
+  async #claimsOf(token: string): Promise<Claims | undefined> {
+    const cached = this.#known.get(token)
+    if (cached) return cached
+    const { jwtVerify } = await import('jose')
+    try {
+      const find = ({ kid }: { kid?: string }) =>
+        this.#keysById.get(kid ?? '') ?? this.#publicKeys[0]!
+      const currentDate = new Date(this.#deps.clock.now())
+      const { payload } = await jwtVerify(token, find, { issuer: this.issuer, currentDate })
+      const claims = readClaims(payload as Readonly<Record<string, unknown>>)
+      if (claims && this.#known.size >= maxKnownTokens) this.#known.clear()
+      if (claims) this.#known.set(token, claims)
+      return claims
+    } catch {
+      return undefined
+    }
+  }
 }
 
 const goList = (items: readonly string[]) =>

@@ -1,14 +1,11 @@
 // Tables (meta.k8s.io): the columns a kind declares, a row an object.
 import type { KubeObject } from '../api/machinery/resource.ts'
 import type { TableColumn, TableRow } from '../api/machinery/table.ts'
-import { timeMs } from '../api/machinery/time.ts'
 import type { CacheEntry } from './cache-entry.ts'
-import type { EncodeOptions } from './encode.ts'
-import { partialOf } from './encode.ts'
+import type { EncodeOptions } from './encoding.ts'
+import { partialOf } from './encoding.ts'
 import type { Served } from './served.ts'
 import { objectOf } from './served.ts'
-
-export type TablePolicy = 'None' | 'Metadata' | 'Object'
 
 const nameColumn: TableColumn = {
   name: 'Name',
@@ -72,9 +69,4 @@ function rowOf(served: Served, entry: CacheEntry, options: EncodeOptions): objec
 function rowObject(object: KubeObject, { includeObject, media }: EncodeOptions): object | null {
   if (includeObject === 'None') return null
   return includeObject === 'Object' ? object : partialOf(object, media)
-}
-
-export const ageMs = (object: KubeObject, nowMs: number): number | undefined => {
-  const created = timeMs(object.metadata.creationTimestamp)
-  return created === undefined ? undefined : nowMs - created
 }

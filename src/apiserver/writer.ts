@@ -214,7 +214,7 @@ export function committedEntry(
   return new CacheEntry(key, written.bytes, written.revision)
 }
 
-function ipAddressBytes(deps: WriterDeps, owner: KubeObject, address: string): Uint8Array {
+export function ipAddressBytes(deps: WriterDeps, owner: KubeObject, address: string): Uint8Array {
   const family = address.includes(':') ? 'IPv6' : 'IPv4'
   const { name, namespace = '' } = owner.metadata
   const object = {

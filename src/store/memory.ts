@@ -33,7 +33,8 @@ class MemoryStore implements Store {
   async list(prefix: string, options: ListOptions = {}): Promise<ListResult> {
     this.#checkOpen()
     const { atRevision } = options
-    if (atRevision === undefined) return page(this.#entries, prefix, options, this.revision())
+    if (atRevision === undefined)
+      return page(this.#entries, { ...options, prefix, revision: this.revision() })
     this.#history.checkReadable(atRevision)
     const then = new OrderedMap<Entry>()
     const { start, end } = this.#entries.range(prefix)
@@ -42,7 +43,7 @@ class MemoryStore implements Store {
       then.set(key, this.#entries.get(key)!)
     }
     applyUndo(then, this.#history.undo(prefix, atRevision))
-    return page(then, prefix, options, atRevision)
+    return page(then, { ...options, prefix, revision: atRevision })
   }
 
   async commit(
@@ -87,15 +88,15 @@ class MemoryStore implements Store {
   }
 }
 
-function page(
-  entries: OrderedMap<Entry>,
-  prefix: string,
-  options: ListOptions,
-  revision: number,
-): ListResult {
-  const { start, end } = entries.range(prefix, options.from)
+interface PageOptions extends ListOptions {
+  readonly prefix: string
+  readonly revision: number
+}
+
+function page(entries: OrderedMap<Entry>, options: PageOptions): ListResult {
+  const { start, end } = entries.range(options.prefix, options.from)
   const stop = Math.min(end, start + (options.limit ?? Number.POSITIVE_INFINITY))
   const found: Entry[] = []
   for (let index = start; index < stop; index++) found.push(entries.get(entries.keyAt(index)!)!)
-  return { entries: found, revision, more: stop < end, remaining: end - stop }
+  return { entries: found, revision: options.revision, more: stop < end, remaining: end - stop }
 }
