@@ -19,6 +19,7 @@ import { startProxy } from '../proxy/proxy.ts'
 import { watchDns } from './dns-probe.ts'
 import { serveEgress } from './egress.ts'
 import type { AgentConfig, FromAgent, ToAgent } from './messages.ts'
+import { rulePages } from './node-rules.ts'
 import { relayConnections, relayDatagrams } from './relay.ts'
 
 export type Handle = net.Server | dgram.Socket
@@ -86,6 +87,7 @@ export async function startAgent(
       ...common,
       client: clientOf(config, 'kubelet', config.kubelet),
       log: log.child({ component: 'kubelet' }),
+      debug: rulePages(proxy),
     },
   )
   await Promise.all([proxy.ready(), kubelet.ready()])

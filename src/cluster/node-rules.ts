@@ -13,12 +13,9 @@ const families: readonly IPFamily[] = ['IPv4', 'IPv6']
  * GET /debug/kube-proxy/rules?address=IP: with addresses, only elements whose key begins with one,
  * and those of NodePorts, which have none.
  */
-export function ruleDebugPages(proxy: () => Proxy | undefined) {
-  return (path: string, query: URLSearchParams): unknown => {
-    const running = proxy()
-    if (path !== rulesPath || !running) return undefined
-    return describeRules(running, query.getAll('address'))
-  }
+export function rulePages(proxy: Proxy) {
+  return (path: string, query: URLSearchParams): unknown =>
+    path === rulesPath ? describeRules(proxy, query.getAll('address')) : undefined
 }
 
 function describeRules(proxy: Proxy, addresses: readonly string[]): unknown {
@@ -51,6 +48,8 @@ function describeTable(table: Table, addresses: readonly string[]): unknown {
   return {
     sets: [...table.sets.values()],
     chains: [...table.chains.values()],
+    /** Of each set as a whole, whatever was asked for. */
+    sizes: Object.fromEntries([...table.elements].map(([set, { size }]) => [set, size])),
     elements: Object.fromEntries(
       [...table.elements].map(([set, elements]) => [
         set,
@@ -60,8 +59,10 @@ function describeTable(table: Table, addresses: readonly string[]): unknown {
   }
 }
 
-/** Whether the set's keys begin with what a client dials. Hairpin pairs begin with endpoints. */
+/** Their keys begin with addresses too, but not with those that clients dial. */
+const ownAddresses: ReadonlySet<string> = new Set(['hairpin', 'nodeport-ips'])
+
 function hasAddress(table: Table, set: string): boolean {
   const first = table.sets.get(set)?.key[0]
-  return set !== 'hairpin' && (first === 'ipv4_addr' || first === 'ipv6_addr')
+  return !ownAddresses.has(set) && (first === 'ipv4_addr' || first === 'ipv6_addr')
 }

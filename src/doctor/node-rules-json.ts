@@ -4,12 +4,14 @@ import type { PlannerNode } from '../proxy/rules.ts'
 import type { NodeRules } from './snapshot.ts'
 
 interface Wire {
+  readonly mode: string
   readonly healthy: boolean
   readonly tables: readonly {
     readonly family: 'IPv4' | 'IPv6'
     readonly name: string
     readonly node: PlannerNode
     readonly table?: {
+      readonly sizes: Readonly<Record<string, number>>
       readonly sets: readonly SetDeclaration[]
       readonly chains: readonly Chain[]
       readonly elements: Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -23,11 +25,13 @@ export function decodeNodeRules(node: string, text: string): NodeRules | undefin
   if (!wire) return undefined
   return {
     node,
+    mode: wire.mode,
     healthy: wire.healthy,
     tables: wire.tables.map(({ family, name, node: planner, table }) => ({
       family,
       name,
       node: planner,
+      frontends: table ? (table.sizes['svc'] ?? 0) + (table.sizes['deny'] ?? 0) : 0,
       table: table && {
         family: family === 'IPv4' ? 'ip' : 'ip6',
         name,

@@ -110,6 +110,8 @@ export interface DnsAnswer {
 /** The live table of a node and what its proxy knows of the node, one for each IP family. */
 export interface NodeRules {
   readonly node: string
+  /** "nftables"; in any other mode there are no tables to read. */
+  readonly mode: string
   readonly healthy: boolean
   readonly tables: readonly NodeTable[]
 }
@@ -119,6 +121,8 @@ export interface NodeTable {
   readonly name: string
   /** Absent: the kernel has no such table. */
   readonly table: Table | undefined
+  /** How many the whole table serves or denies; `table` may hold only those asked for. */
+  readonly frontends: number
   readonly node: PlannerNode
 }
 

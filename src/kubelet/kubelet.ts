@@ -25,7 +25,7 @@ import { createProcessRuntime } from './process-runtime/process-runtime.ts'
 import { type ProgramConfig, programOf } from './program.ts'
 import { parseResolvConf } from './resolvconf.ts'
 import type { Runtime } from './runtime.ts'
-import { startServer, type KubeletServer } from './server.ts'
+import { type DebugPages, type KubeletServer, startServer } from './server.ts'
 import { hasProgram, readHostFile, StateDirectory } from './state-directory.ts'
 import { StatusWriter } from './status-writer.ts'
 
@@ -67,6 +67,8 @@ export interface KubeletDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Served under /debug to whoever may proxy to this node. */
+  readonly debug?: DebugPages
 }
 
 export interface Kubelet extends Component {
@@ -200,12 +202,13 @@ class NodeAgent implements Kubelet {
     const { port, tls, clientCA, nodeName } = this.#config
     const nodeIPs = this.#nodeIPs
     return startServer(
-      { port, tls, clientCA, nodeIPs, nodeName },
+      { port, tls, clientCA, nodeIPs, nodeName, configz: configzOf(this.#config) },
       {
         client: this.#deps.client,
         clock: this.#deps.clock,
         log: this.#deps.log,
         logs: this.#logs,
+        debug: this.#deps.debug,
         pods: () => [...this.#workers.values()],
       },
     )
@@ -327,4 +330,10 @@ class NodeAgent implements Kubelet {
 function isNamesake(one: Pod, other: Pod): boolean {
   const [a, b] = [one.metadata, other.metadata]
   return a.name === b.name && a.namespace === b.namespace
+}
+
+/** In the words of KubeletConfiguration. */
+function configzOf(config: KubeletConfig): Readonly<Record<string, unknown>> {
+  const { clusterDNS, clusterDomain, resolvConf, podCIDR, maxPods = defaultMaxPods } = config
+  return { clusterDNS, clusterDomain, resolvConf, podCIDR, maxPods }
 }

@@ -19,13 +19,19 @@ export interface ServerConfig {
   readonly clientCA: string
   readonly nodeIPs: readonly string[]
   readonly nodeName: string
+  /** What /configz says beside the port: KubeletConfiguration, as far as it applies. */
+  readonly configz?: Readonly<Record<string, unknown>>
 }
+
+/** What the node's other components show under /debug; undefined: nothing under this path. */
+export type DebugPages = (path: string, query: URLSearchParams) => unknown
 
 export interface ServerDeps {
   readonly client: Client
   readonly clock: Clock
   readonly log: Logger
   readonly logs: ContainerLogs
+  readonly debug?: DebugPages | undefined
   pods(): readonly PodWorker[]
 }
 
@@ -154,7 +160,11 @@ class Handler {
       case '/containerLogs':
         return this.#logs(rest, url.searchParams, response)
       case '/configz':
-        return json(response, { kubeletconfig: { port: this.#config.port } })
+        return json(response, {
+          kubeletconfig: { port: this.#config.port, ...this.#config.configz },
+        })
+      case '/debug':
+        return this.#debug(url, response)
       case '/stats':
         return json(
           response,
@@ -167,6 +177,12 @@ class Handler {
         return this.#metrics(rest[0], response)
     }
     throw new HttpError(404, '404 page not found')
+  }
+
+  #debug(url: URL, response: http.ServerResponse): void {
+    const page = this.#deps.debug?.(url.pathname.slice('/debug'.length), url.searchParams)
+    if (page === undefined) throw new HttpError(404, '404 page not found')
+    json(response, page)
   }
 
   #metrics(which: string | undefined, response: http.ServerResponse): void {
