@@ -1,7 +1,8 @@
 // `signpost doctor [SERVICE|POD|NAME]`: why does this name not answer? Read-only, by kubeconfig.
 import colors from 'picocolors'
 import { StatusError } from '../api/machinery/status.ts'
-import { ClientConfigError, kubeconfig } from '../client/config.ts'
+import { kubeconfig } from '../client/config.ts'
+import { ClientConfigError } from '../client/in-cluster.ts'
 import { createClient } from '../client/resource-client.ts'
 import { createTransport } from '../client/transport.ts'
 import { checks } from '../doctor/checks.ts'
