@@ -58,6 +58,7 @@ export async function startAgent(
   const proxy = await startProxy(
     {
       nodeName: config.nodeName,
+      mode: 'auto',
       clusterCIDR: config.clusterCIDR,
       serviceCIDRs: [config.serviceCIDR],
     },
@@ -134,6 +135,10 @@ function assemble(config: AgentConfig, parts: Parts): Agent {
 
 /** The namespace is new: its loopback is down, and the node's address is nowhere. */
 function bringUpNode(nodeIP: string): void {
+  // Of hairpin traffic: redirects would use up the allowance for ICMP errors that Pods wait for.
+  for (const link of ['all', 'default']) {
+    fs.writeFileSync(`/proc/sys/net/ipv4/conf/${link}/send_redirects`, '0')
+  }
   const routing = new Routing()
   const loopback = routing.findLink('lo')!
   routing.run([setLinkUp(loopback.index)])

@@ -1,8 +1,9 @@
 // The node's live rules, read from its kernel for whoever asks: what doctor compares with the API.
 // Read anew each time and beside the proxy, so that the answer is the kernel's and not a belief.
+
+import type { IPFamily } from '../lib/ip.ts'
 import { openNftables } from '../linux/nftables/apply.ts'
 import type { Table } from '../linux/nftables/objects.ts'
-import type { IPFamily } from '../lib/ip.ts'
 import type { Proxy } from '../proxy/proxy.ts'
 
 /** Below /debug of the kubelet's server. */

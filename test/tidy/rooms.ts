@@ -67,6 +67,10 @@ export const edges: readonly { readonly pattern: RegExp; readonly why: string }[
     pattern: /^src\/dns\/(dns|main|listeners|http-endpoints|upstream|files)\.ts$/,
     why: 'queries, upstreams, the Corefile, HTTP endpoints',
   },
+  {
+    pattern: /^src\/proxy\/(healthcheck|userspace)\.ts$/,
+    why: 'health checks; the relay where there is no nf_tables',
+  },
   { pattern: /^src\/cluster\//, why: 'assembly: processes, sockets, files, PKI' },
   { pattern: /^src\/cli\//, why: 'arguments, environment, terminal' },
 ]
