@@ -52,6 +52,8 @@ export interface ApiserverDeps {
   readonly log: Logger
   /** How kubelets are reached; a plain TCP connection unless said otherwise. */
   readonly dial?: (host: string, port: number) => Promise<Duplex>
+  /** Opens the port; one that opens none leaves transportFor() as the only way in. */
+  readonly listen?: typeof openListener
 }
 
 export interface Apiserver extends Component {
@@ -94,7 +96,7 @@ export async function startApiserver(
   }
   const pipeline = createRequestPipeline(config, deps, { core, state })
   await writeBootstrapObjects({ config, deps: core.registry, served: core.serving.all() })
-  const listener = await openListener(config, pipeline).catch((error: unknown) => {
+  const listener = await (deps.listen ?? openListener)(config, pipeline).catch((error: unknown) => {
     core.cache.stop()
     throw error
   })
