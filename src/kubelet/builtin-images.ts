@@ -57,7 +57,20 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     ...{ name, repositories, entrypoint, cmd: [], mounts, own: false },
   })
   const shell = context.hasProgram('bash') ? 'bash' : 'sh'
+  const curl = context.hasProgram('curl')
+    ? []
+    : [{ source: curlScript, target: '/usr/local/bin/curl', readOnly: true }]
   return [
+    {
+      ...tool('shell', ['docker.io/signpost/shell'], command(shell)),
+      mounts: [...mounts, ...curl],
+      env: {
+        SIGNPOST_NODE: program.execPath,
+        SIGNPOST_NODE_ARGS: program.execArgv.join(' '),
+        SIGNPOST_BUILTIN: builtinEntry,
+      },
+      own: true,
+    },
     { ...ours('echo', ['docker.io/signpost/echo'], server('echo')), own: true },
     { ...ours('coredns', ['docker.io/signpost/coredns'], dns), own: true },
     ours('coredns', ['registry.k8s.io/coredns/coredns', 'docker.io/coredns/coredns'], dns),
@@ -98,3 +111,6 @@ const builtinEntry = fileURLToPath(
     import.meta.url,
   ),
 )
+
+/** What the host may lack and the first example needs. */
+const curlScript = fileURLToPath(new URL('../../libexec/curl', import.meta.url))

@@ -1,10 +1,11 @@
-// The built-in servers' one entry. Each is loaded alone: they run by the dozen, and small.
+// The one entry of built-in servers and tools. Each is loaded alone: they run by the dozen, and small.
 const servers: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): void }>>> = {
   echo: () => import('./echo.ts'),
   agnhost: () => import('./agnhost.ts'),
   'http-echo': () => import('./http-echo.ts'),
   whoami: () => import('./whoami.ts'),
   web: () => import('./web.ts'),
+  curl: () => import('./curl.ts'),
 }
 
 const [kind = '', ...args] = process.argv.slice(2)
