@@ -6,6 +6,7 @@ import type { PodFacts } from './downward.ts'
 import { runHook } from './hooks.ts'
 import type { ImageContext } from './image.ts'
 import type { ObjectHolder } from './object-source.ts'
+import type { Action } from './pod.ts'
 import type { Exit, Instance, StartFailure } from './pod-observed.ts'
 import { containerOf, type PodState, updateContainer } from './pod-state.ts'
 import type { NodeFacts } from './node-facts.ts'
@@ -45,6 +46,8 @@ export interface ContainerHost {
 const retryMs = 10_000
 /** Long enough to be seen, then the reason says that it is being waited. */
 const pullErrorShownMs = 2000
+
+type EndAction = Extract<Action, { readonly type: 'stop' | 'signal' | 'kill' }>
 
 export class ContainerWorker {
   readonly #name: string
@@ -264,7 +267,7 @@ export class ContainerWorker {
     await runHook(handler, target, { clock, signal: this.#hook.signal, userAgent })
   }
 
-  stop(message: string, deadlineMs: number): void {
+  #stop(message: string, deadlineMs: number): void {
     const { state, changed } = this.#host
     this.#event('Normal', 'Killing', message)
     const spec = this.#spec()
@@ -286,13 +289,13 @@ export class ContainerWorker {
       })
   }
 
-  signal(signal: string): void {
+  #signal(signal: string): void {
     this.#hook?.abort()
     this.#markStop({ signalledAtMs: this.#host.clock.now() })
     this.#running?.signal(signal)
   }
 
-  kill(): void {
+  #kill(): void {
     this.#markStop({ killedAtMs: this.#host.clock.now() })
     this.#running?.signal('SIGKILL')
   }
@@ -335,8 +338,15 @@ export class ContainerWorker {
     this.#event('Warning', 'BackOff', `Back-off restarting failed ${where}`)
   }
 
+  /** One step on the way to its end. */
+  end(action: EndAction): void {
+    if (action.type === 'stop') this.#stop(action.message, action.deadlineMs)
+    else if (action.type === 'signal') this.#signal(action.signal)
+    else this.#kill()
+  }
+
   /** No more probes; the Pod is being taken down. */
-  end(): void {
+  close(): void {
     this.#prober?.stop()
     this.#hook?.abort()
   }

@@ -63,7 +63,7 @@ describe('resolveImage()', () => {
     expect(result).toMatchObject({
       image: {
         imageID: 'signpost-builtin://coredns',
-        argv: ['/n/node', '/p/main.js', 'dns', '-conf', 'C'],
+        argv: ['/n/node', '--max-semi-space-size=2', '/p/main.js', 'dns', '-conf', 'C'],
         mounts: [
           { source: '/n/node', target: '/n/node', readOnly: true },
           { source: '/p', target: '/p', readOnly: true },

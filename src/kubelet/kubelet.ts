@@ -262,6 +262,7 @@ class NodeAgent implements Kubelet {
     try {
       const own = await parseImageMap(data ?? {})
       this.#imageMap = [...own, ...(this.#config.imageMap ?? [])]
+      for (const worker of this.#workers.values()) worker.imagesChanged()
     } catch (error) {
       this.#deps.log.warn('cannot read the image map', {
         configmap: 'kube-system/signpost-images',

@@ -188,31 +188,12 @@ export class PodWorker {
   }
 
   #do(action: Action): void {
-    switch (action.type) {
-      case 'mountVolumes':
-        void this.#mountVolumes()
-        return
-      case 'startSandbox':
-        void this.#startSandbox()
-        return
-      case 'start':
-        void this.#start(action.container, action.attempt)
-        return
-      case 'terminate':
-        this.#terminate(action.graceSeconds)
-        return
-      case 'stop':
-        this.#containers.get(action.container)?.stop(action.message, action.deadlineMs)
-        return
-      case 'signal':
-        this.#containers.get(action.container)?.signal(action.signal)
-        return
-      case 'kill':
-        this.#containers.get(action.container)?.kill()
-        return
-      case 'teardown':
-        void this.#teardown()
-    }
+    if (action.type === 'mountVolumes') void this.#mountVolumes()
+    else if (action.type === 'startSandbox') void this.#startSandbox()
+    else if (action.type === 'start') void this.#start(action.container, action.attempt)
+    else if (action.type === 'terminate') this.#terminate(action.graceSeconds)
+    else if (action.type === 'teardown') void this.#teardown()
+    else this.#containers.get(action.container)?.end(action)
   }
 
   #terminate(graceSeconds: number): void {
@@ -321,15 +302,24 @@ export class PodWorker {
     }
   }
 
+  /** Whatever waited for an object may go on at once. */
   #objectsChanged(): void {
-    const now = this.#deps.clock.now()
-    // Whatever waited for an object may go on at once.
     if (this.#state.volumes.state === 'none') this.#state.volumes = { state: 'none' }
-    for (const [name, seen] of this.#state.containers) {
-      if (seen.failure?.reason !== 'CreateContainerConfigError') continue
-      this.#state.containers.set(name, { ...seen, failure: { ...seen.failure, retryAtMs: now } })
-    }
+    this.#retryNow(/^CreateContainerConfigError$/)
     void this.#refreshVolumes()
+  }
+
+  /** Images may be found now that were not. */
+  imagesChanged(): void {
+    this.#retryNow(/^(ErrImage|ImagePull)/)
+  }
+
+  #retryNow(reasons: RegExp): void {
+    const retryAtMs = this.#deps.clock.now()
+    for (const [name, seen] of this.#state.containers) {
+      if (!seen.failure || !reasons.test(seen.failure.reason)) continue
+      this.#state.containers.set(name, { ...seen, failure: { ...seen.failure, retryAtMs } })
+    }
     this.#changed()
   }
 
@@ -364,7 +354,7 @@ export class PodWorker {
     if (this.#tearing) return
     this.#tearing = true
     this.#report()
-    for (const worker of this.#containers.values()) worker.end()
+    for (const worker of this.#containers.values()) worker.close()
     this.#tokens.stop()
     if (!this.#stopping) await this.#deps.status.flush(this.uid)
     try {

@@ -97,10 +97,16 @@ export class StatusWriter {
   }
 }
 
+const replace = { $patch: 'replace' }
+
 /** A strategic merge keeps what a patch does not name: what is no longer so is named as null. */
 function withRemovals(status: PodStatus): unknown {
   return {
     ...status,
+    podIP: status.podIP ?? null,
+    // These are merged by address, so the address of an earlier sandbox would stay.
+    podIPs: [replace, ...(status.podIPs ?? [])],
+    hostIPs: [replace, ...(status.hostIPs ?? [])],
     reason: status.reason ?? null,
     message: status.message ?? null,
     conditions: status.conditions?.map((condition) => ({

@@ -1,6 +1,14 @@
 // One container as processes: starts the command, carries its output to the log, knows its end.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
@@ -316,6 +324,7 @@ const hostLookup: Lookup = {
 /** Replaces what an earlier start of the same attempt may have left. */
 function carryOut(plan: RootfsPlan): void {
   for (const path of plan.directories) mkdirSync(path, { recursive: true })
+  for (const path of plan.shared) chmodSync(path, 0o1777)
   for (const [path, target] of Object.entries(plan.links)) {
     rmSync(path, { force: true })
     symlinkSync(target, path)

@@ -7,10 +7,10 @@ import type { HostView } from './rootfs.ts'
 
 const run = promisify(execFile)
 
-/** Everything of a Linux root that programs are made of; the rest starts empty in a container. */
+/** Everything of a Linux root that programs are made of; the rest, homes too, starts empty. */
 const topDirectories = [
   ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'],
-  ...['usr', 'etc', 'var', 'opt', 'home', 'root', 'srv'],
+  ...['usr', 'etc', 'var', 'opt', 'srv'],
 ]
 
 /** Prints "NAME overlay" for each directory that an overlay can be mounted on, and "sysfs own". */

@@ -57,14 +57,17 @@ class ProcessRuntime implements Runtime {
   }
 
   async open(): Promise<void> {
+    // Containers of any user must get through the directories made here.
+    process.umask(0o022)
     await this.#clear()
     mkdirSync(this.#containers, { recursive: true })
     mkdirSync(this.#node, { recursive: true })
     mountTmpfs(this.#node, 'mode=0755')
     this.#makeDev()
     let view = await probeHostView(`${this.#containers}/probe`)
-    if (view.overlays.length === 0) {
-      // Overlays do not stack on every file system (another overlay, NFS): memory always works.
+    if (view.binds.length > 0) {
+      // Overlays do not stack on every file system (another overlay, NFS), nor above a directory
+      // that holds this one: memory always works.
       mountTmpfs(this.#containers, 'mode=0755')
       view = await probeHostView(`${this.#containers}/probe`)
     }

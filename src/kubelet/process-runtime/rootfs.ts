@@ -49,6 +49,8 @@ export interface Lookup {
 export interface RootfsPlan {
   /** Parents first. */
   readonly directories: readonly string[]
+  /** Those of them that everybody may write into, as /tmp. */
+  readonly shared: readonly string[]
   readonly links: Readonly<Record<string, string>>
   /** Path to content. */
   readonly files: Readonly<Record<string, string>>
@@ -57,6 +59,9 @@ export interface RootfsPlan {
 
 /** Ends a chain of links that never arrives, as the kernel does. */
 const maxLinks = 40
+
+/** What every root has, empty at first. */
+const emptyDirectories = ['proc', 'sys', 'dev', 'tmp', 'run', 'root', 'home', 'mnt', 'media']
 
 /** Directories that programs expect to write into, owned by us so that they can without sub-uids. */
 const writableDirectories = ['var/lib', 'var/log', 'var/cache', 'var/tmp', 'usr/local']
@@ -97,7 +102,7 @@ class Planner {
       this.#directories.add(paths.upper).add(paths.work)
       this.#mounts.push(this.#overlay(rootfs, root, { upper: paths.upper, work: paths.work }))
     }
-    for (const name of ['proc', 'sys', 'dev', 'tmp', 'run', '.old']) this.#directory(`/${name}`)
+    for (const name of [...emptyDirectories, '.old']) this.#directory(`/${name}`)
     const quiet = ['nosuid', 'nodev', 'noexec']
     this.#mounts.push(
       { source: 'proc', target: `${root}/proc`, type: 'proc', options: quiet },
@@ -163,6 +168,9 @@ class Planner {
   done(): RootfsPlan {
     return {
       directories: [...this.#directories],
+      shared: ['tmp', 'var/tmp']
+        .map((path) => this.#writePath(path.split('/')))
+        .filter((path) => this.#directories.has(path)),
       links: this.#links,
       files: this.#files,
       mounts: this.#mounts,

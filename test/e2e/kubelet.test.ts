@@ -1,0 +1,9 @@
+// The kubelet against a real API server, running real Pods in namespaces of their own.
+import { runScenarios } from './support/run-scenarios.ts'
+
+await runScenarios({
+  title: 'kubelet',
+  file: 'kubelet-scenarios.ts',
+  scenarios: 17,
+  tools: ['nsenter', 'setpriv', 'mount'],
+})
