@@ -2,7 +2,7 @@
 import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { prioritylevelconfigurations, flowschemas } from '../api/resources.gen.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import { parseCidr } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
@@ -265,18 +265,18 @@ function startLoops(
   deps: ApiserverDeps,
   { core, port }: { readonly core: Core; readonly port: number },
 ): () => void {
-  const ended = new AbortController()
+  const timers = new Map<() => Promise<void>, Timer>()
+  let ended = false
   const every = (periodMs: number, run: () => Promise<void>) => {
     const next = (): void => {
-      if (ended.signal.aborted) return
-      const timer = deps.clock.after(periodMs, () => {
-        run()
-          .catch((error: unknown) => {
-            if (!ended.signal.aborted) deps.log.warn('periodic work failed', { error })
-          })
-          .finally(next)
-      })
-      ended.signal.addEventListener('abort', () => timer.cancel(), { once: true })
+      if (!ended) timers.set(run, deps.clock.after(periodMs, tick))
+    }
+    const tick = () => {
+      run()
+        .catch((error: unknown) => {
+          if (!ended) deps.log.warn('periodic work failed', { error })
+        })
+        .finally(next)
     }
     next()
   }
@@ -293,7 +293,10 @@ function startLoops(
     await deps.store.compact(to)
     core.cache.trim(to)
   })
-  return () => ended.abort()
+  return () => {
+    ended = true
+    for (const timer of timers.values()) timer.cancel()
+  }
 }
 
 /** What --event-ttl says goes before what the kind says. */

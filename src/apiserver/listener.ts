@@ -150,6 +150,15 @@ function peerOf(socket: TLSSocket, authorities: Authorities): PeerCertificate | 
   }
 }
 
+/** An answer that cannot be written (a header that HTTP forbids) costs the connection, not the server. */
+function answerWith(
+  pending: Promise<Answer>,
+  respond: (answer: Answer) => Promise<void> | void,
+  giveUp: () => void,
+): void {
+  pending.then(respond).catch(giveUp)
+}
+
 function createH1(pipeline: Pipeline): HttpServer {
   const server = createHttpServer({
     keepAliveTimeout: keepAliveTimeoutMs,
@@ -163,14 +172,22 @@ function createH1(pipeline: Pipeline): HttpServer {
     addBusy(socket, 1)
     response.once('close', () => addBusy(socket, -1))
     const call = h1Call(request, (gone) => response.once('close', gone))
-    void pipeline(call).then((answer) => respondH1(call, answer, response))
+    answerWith(
+      pipeline(call),
+      (answer) => respondH1(call, answer, response),
+      () => socket.destroy(),
+    )
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     addBusy(socket, 1)
     socket.on('error', () => {})
     const upgrade: Upgrade = { socket, head, request }
     const call = { ...h1Call(request, (gone) => socket.once('close', gone)), upgrade }
-    void pipeline(call).then((answer) => refuseUpgrade(socket, answer))
+    answerWith(
+      pipeline(call),
+      (answer) => refuseUpgrade(socket, answer),
+      () => socket.destroy(),
+    )
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
@@ -245,7 +262,11 @@ function createH2(pipeline: Pipeline): H2 {
       socket,
       onGone: (callback) => stream.once('close', callback),
     })
-    void pipeline(call).then((answer) => respondH2(call, answer, stream))
+    answerWith(
+      pipeline(call),
+      (answer) => respondH2(call, answer, stream),
+      () => stream.destroy(),
+    )
   })
   const serve = (socket: TLSSocket) => {
     arriving = socket

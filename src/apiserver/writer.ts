@@ -191,7 +191,7 @@ export async function commit(deps: WriterDeps, input: CommitInput): Promise<numb
     const { namespace = '', name } = object.metadata
     const otherKey = served.cache.prefix + objectKey(namespace, name)
     expectations.push({ key: otherKey, modRevision: Number(resourceVersion) })
-    writes.push({ type: 'put', key: otherKey, value: storedBytes(served, object) })
+    writes.push({ type: 'put', key: otherKey, value: companionBytes(deps, served, object) })
   }
   const result = await deps.store.commit(expectations, writes)
   if (result.ok) {
@@ -201,6 +201,16 @@ export async function commit(deps: WriterDeps, input: CommitInput): Promise<numb
   // The next attempt must see what was in the way.
   await deps.cache.reach(result.found?.modRevision ?? 0)
   return undefined
+}
+
+/** What admission writes beside the object (quota usage) is a status of the server's own making. */
+function companionBytes(deps: WriterDeps, served: Served, object: KubeObject): Uint8Array {
+  const { namespace = '', name } = object.metadata
+  const live = served.cache.get(objectKey(namespace, name))?.object
+  const next = writtenOut(served, object)
+  const writer = { manager: ownManager, subresource: 'status', nowMs: deps.clock.now() }
+  if (live) track(live, next, trackingOf(served, writer))
+  return storedBytes(served, next as KubeObject)
 }
 
 /** The entry of a commit: from the cache, unless somebody has changed it again since. */
