@@ -29,6 +29,8 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
     target: path,
     readOnly: true,
   }))
+  // The loader of sources would write to /tmp, which may be read-only.
+  const env: Record<string, string> = program.execArgv.length > 0 ? { TSX_DISABLE_CACHE: '1' } : {}
   const server = (kind: string) => [
     program.execPath,
     ...smallHeap,
@@ -54,7 +56,7 @@ export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
   const entry = (...entrypoint: string[]) => ({ entrypoint, cmd: [] })
   const command = (...cmd: string[]) => ({ entrypoint: [], cmd })
   const ours = (name: string, repositories: string[], entrypoint: readonly string[]) => ({
-    ...{ name, repositories, entrypoint, cmd: [], mounts, own: false },
+    ...{ name, repositories, entrypoint, cmd: [], mounts, env, own: false },
   })
   const shell = context.hasProgram('bash') ? 'bash' : 'sh'
   const curl = context.hasProgram('curl')

@@ -21,9 +21,11 @@ export interface NodeFactsForObject {
   readonly machine: Machine
 }
 
+const starting: Readiness = { ready: false, causes: ['container runtime is not ready'] }
 const notReadyTaint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const
 
-export function buildNode(facts: NodeFactsForObject): Node {
+/** With its capacity, so that the scheduler can weigh it as soon as it sees it. */
+export function buildNode(facts: NodeFactsForObject, nowMs: number): Node {
   const [podCIDR] = facts.podCIDRs
   return {
     apiVersion: 'v1',
@@ -34,6 +36,7 @@ export function buildNode(facts: NodeFactsForObject): Node {
       // Nothing is scheduled here before the node has said that it is ready.
       taints: [notReadyTaint],
     },
+    status: nodeStatus(facts, starting, { status: undefined, nowMs }),
   }
 }
 

@@ -91,7 +91,7 @@ export class NodeReporter {
   /** A node of this name that is there already keeps what users gave it. */
   async #register(): Promise<void> {
     const client = this.#deps.client.resource(nodes)
-    const wanted = buildNode(this.#facts)
+    const wanted = buildNode(this.#facts, this.#deps.clock.now())
     try {
       this.#node = await client.create(wanted)
       this.#event('Normal', 'Starting', 'Starting kubelet.')

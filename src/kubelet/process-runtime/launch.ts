@@ -33,7 +33,6 @@ case "$SP_COMMAND" in
   [ -n "$found" ] || fail "exec: \\"$SP_COMMAND\\": executable file not found in \\$PATH" ;;
 esac
 echo ok >&4
-exec "$@" 2>&3 3>&- 4>&-
 `
 
 export interface LaunchRequest {
@@ -62,18 +61,12 @@ export function containerCommand(request: LaunchRequest, toolPath: string): Comm
     pidNamespaceOf === undefined
       ? ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--']
       : ['nsenter', `--pid=/proc/${pidNamespaceOf}/ns/pid`, '--', 'unshare', '--mount', '--']
-  const program = [
-    ...(request.tty ? ['setsid', '--ctty'] : []),
-    ...setprivArguments(request.user),
-    ...['env', '-i', ...Object.entries(request.env).map(([name, value]) => `${name}=${value}`)],
-    ...request.argv,
-  ]
+  const values = Object.entries(request.env)
   return {
     argv: [
       ...['setpriv', '--pdeathsig', 'KILL', '--'],
       ...namespaces,
-      ...['sh', '-c', containerScript, 'container'],
-      ...program,
+      ...['sh', '-c', containerScript + finalExec(request), 'container', ...request.argv],
     ] as [string, ...string[]],
     env: {
       PATH: toolPath,
@@ -84,8 +77,30 @@ export function containerCommand(request: LaunchRequest, toolPath: string): Comm
       SP_CGROUP: request.cgroup ?? '',
       SP_COMMAND: request.argv[0] ?? '',
       SP_PATH: request.env['PATH'] ?? '',
+      ...Object.fromEntries(values.map(([, value], index) => [`SP_V${index}`, value])),
     },
   }
+}
+
+/**
+ * The program's environment stands in the tools' under other names and gets its own ones here, so
+ * that no value (it may be a Secret) is in the arguments of a process that stays: anybody on the
+ * host may read those. Names that a shell would drop ("a.b") survive that way too.
+ */
+function finalExec(request: LaunchRequest): string {
+  const assignments = Object.keys(request.env).map(
+    (name, index) => `${quote(`${name}=`)}"$SP_V${index}"`,
+  )
+  const words = [
+    ...(request.tty ? ['setsid', '--ctty'] : []),
+    ...setprivArguments(request.user),
+    ...['env', '-i', ...assignments],
+  ]
+  return `exec ${words.join(' ')} "$@" 2>&3 3>&- 4>&-\n`
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** Nothing for root: a user namespace with a single uid refuses every change. */

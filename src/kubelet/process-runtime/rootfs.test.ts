@@ -133,14 +133,22 @@ describe('containerCommand()', () => {
 
   it('gives the program its environment and nothing else, the tools a PATH of theirs (EN6)', () => {
     const { argv, env } = containerCommand(request, '/usr/bin')
-    expect(argv.slice(-6)).toEqual(['env', '-i', 'PATH=/bin', 'a.b=c d', 'sleep', '1'])
-    expect([env['PATH'], env['SP_PATH']]).toEqual(['/usr/bin', '/bin'])
+    expect(argv.slice(-3)).toEqual(['container', 'sleep', '1'])
+    expect(argv.at(-4)).toContain(`exec env -i 'PATH='"$SP_V0" 'a.b='"$SP_V1" "$@" `)
+    expect([env['PATH'], env['SP_PATH'], env['SP_V1']]).toEqual(['/usr/bin', '/bin', 'c d'])
+  })
+
+  it('shows no value of the environment in its arguments', () => {
+    const secret = { ...request, env: { "a'b": 'hunter2' } }
+    const { argv } = containerCommand(secret, '/usr/bin')
+    expect(argv.join(' ')).not.toContain('hunter2')
+    expect(argv.join(' ')).toContain(`'a'\\''b='"$SP_V0"`)
   })
 
   it('changes the user only for others than root', () => {
     const user = { uid: 1000, gid: 100, groups: [5] }
     const { argv } = containerCommand({ ...request, user }, '/usr/bin')
-    expect(argv.join(' ')).toContain('setpriv --reuid=1000 --regid=100 --groups=5 -- env')
+    expect(argv.join(' ')).toContain('exec setpriv --reuid=1000 --regid=100 --groups=5 -- env -i')
   })
 })
 
