@@ -35,6 +35,12 @@ export class FakeClock implements Clock {
     return sleepOn(this, delayMs, signal)
   }
 
+  /** Time until the next timer is due; undefined where none is pending. */
+  nextDueMs(): number | undefined {
+    const next = this.#nextDue(Number.POSITIVE_INFINITY)
+    return next && Math.max(0, next.dueMs - this.#nowMs)
+  }
+
   /** Moves time on, firing what falls due in order, with a turn of the event loop after each. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#nowMs + byMs
