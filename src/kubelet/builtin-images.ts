@@ -23,86 +23,96 @@ const pause = ['sh', '-c', 'trap "exit 0" TERM INT; while :; do sleep 2147483647
 const smallHeap = ['--max-old-space-size=32', '--max-semi-space-size=1', '--v8-pool-size=0']
 
 export function builtinImages(context: ImageContext): readonly BuiltinImage[] {
-  const { program } = context
-  const mounts = [program.execPath, ...program.roots].map((path) => ({
+  const kit = kitOf(context)
+  return [...ownImages(kit, context), ...shells(kit), ...servers(kit)]
+}
+
+type Run = Pick<BuiltinImage, 'entrypoint' | 'cmd'>
+
+/** How the images below are made of this program and of the host's tools. */
+interface Kit {
+  readonly shell: string
+  readonly dns: readonly string[]
+  /** Shows this program inside. */
+  readonly mounts: readonly ContainerMount[]
+  server(kind: string, ...args: string[]): readonly string[]
+  /** Runs this program. */
+  ours(name: string, repositories: readonly string[], entrypoint: readonly string[]): BuiltinImage
+  /** Runs tools of the host. */
+  tool(name: string, repositories: readonly string[], run: Run): BuiltinImage
+}
+
+function kitOf({ program, hasProgram }: ImageContext): Kit {
+  const { execPath, execArgv } = program
+  const mounts = [execPath, ...program.roots].map((path) => ({
     source: path,
     target: path,
     readOnly: true,
   }))
   // The loader of sources would write to /tmp, which may be read-only.
-  const env: Record<string, string> = program.execArgv.length > 0 ? { TSX_DISABLE_CACHE: '1' } : {}
-  const server = (kind: string) => [
-    program.execPath,
-    ...smallHeap,
-    ...program.execArgv,
-    builtinEntry,
-    kind,
-  ]
-  // Lists of the first sync are short-lived: a larger young generation would only stay resident.
-  const dns = [
-    program.execPath,
-    '--max-semi-space-size=2',
-    ...program.execArgv,
-    program.entry,
-    'dns',
-  ]
-  const tool = (
-    name: string,
-    repositories: string[],
-    run: Pick<BuiltinImage, 'entrypoint' | 'cmd'>,
-  ) => ({
-    ...{ name, repositories, ...run, mounts: [], own: false },
-  })
-  const entry = (...entrypoint: string[]) => ({ entrypoint, cmd: [] })
-  const command = (...cmd: string[]) => ({ entrypoint: [], cmd })
-  const ours = (name: string, repositories: string[], entrypoint: readonly string[]) => ({
-    ...{ name, repositories, entrypoint, cmd: [], mounts, env, own: false },
-  })
-  const shell = context.hasProgram('bash') ? 'bash' : 'sh'
-  const curl = context.hasProgram('curl')
+  const env: Record<string, string> = execArgv.length > 0 ? { TSX_DISABLE_CACHE: '1' } : {}
+  return {
+    mounts,
+    shell: hasProgram('bash') ? 'bash' : 'sh',
+    // Lists of the first sync are short-lived: a larger young generation would only stay resident.
+    dns: [execPath, '--max-semi-space-size=2', ...execArgv, program.entry, 'dns'],
+    server: (kind, ...args) => [execPath, ...smallHeap, ...execArgv, builtinEntry, kind, ...args],
+    ours: (name, repositories, entrypoint) => ({
+      ...{ name, repositories, entrypoint, cmd: [], mounts, env, own: false },
+    }),
+    tool: (name, repositories, run) => ({ name, repositories, ...run, mounts: [], own: false }),
+  }
+}
+
+const entry = (...entrypoint: string[]): Run => ({ entrypoint, cmd: [] })
+const command = (...cmd: string[]): Run => ({ entrypoint: [], cmd })
+
+/** Their names are ours: nothing is substituted. */
+function ownImages(kit: Kit, { program, hasProgram }: ImageContext): BuiltinImage[] {
+  const curl = hasProgram('curl')
     ? []
     : [{ source: curlScript, target: '/usr/local/bin/curl', readOnly: true }]
-  return [
+  const images = [
     {
-      ...tool('shell', ['docker.io/signpost/shell'], command(shell)),
-      mounts: [...mounts, ...curl],
+      ...kit.tool('shell', ['docker.io/signpost/shell'], command(kit.shell)),
+      mounts: [...kit.mounts, ...curl],
       env: {
         SIGNPOST_NODE: program.execPath,
         SIGNPOST_NODE_ARGS: program.execArgv.join(' '),
         SIGNPOST_BUILTIN: builtinEntry,
       },
-      own: true,
     },
-    { ...ours('echo', ['docker.io/signpost/echo'], server('echo')), own: true },
-    { ...ours('coredns', ['docker.io/signpost/coredns'], dns), own: true },
-    ours('coredns', ['registry.k8s.io/coredns/coredns', 'docker.io/coredns/coredns'], dns),
-    tool('pause', ['registry.k8s.io/pause', 'k8s.gcr.io/pause'], { entrypoint: pause, cmd: [] }),
+    kit.ours('echo', ['docker.io/signpost/echo'], kit.server('echo')),
+    kit.ours('coredns', ['docker.io/signpost/coredns'], kit.dns),
+  ]
+  return images.map((image) => ({ ...image, own: true }))
+}
+
+function shells({ tool, shell }: Kit): BuiltinImage[] {
+  const tests = 'registry.k8s.io/e2e-test-images'
+  return [
+    tool('pause', ['registry.k8s.io/pause', 'k8s.gcr.io/pause'], entry(...pause)),
     tool('shell', library('busybox', 'alpine'), command('sh')),
     tool('shell', library('debian', 'ubuntu', 'bash', 'fedora'), command(shell)),
-    tool(
-      'shell',
-      ['docker.io/nicolaka/netshoot', 'registry.k8s.io/e2e-test-images/busybox'],
-      command('sh'),
-    ),
-    tool(
-      'shell',
-      ['registry.k8s.io/e2e-test-images/jessie-dnsutils'],
-      command('sleep', 'infinity'),
-    ),
+    tool('shell', ['docker.io/nicolaka/netshoot', `${tests}/busybox`], command('sh')),
+    tool('shell', [`${tests}/jessie-dnsutils`], command('sleep', 'infinity')),
     tool('curl', ['docker.io/curlimages/curl', 'docker.io/alpine/curl'], entry('curl')),
-    {
-      ...ours('agnhost', ['registry.k8s.io/e2e-test-images/agnhost'], server('agnhost')),
-      cmd: ['pause'],
-    },
+  ]
+}
+
+function servers({ ours, server, dns }: Kit): BuiltinImage[] {
+  const agnhost = ['registry.k8s.io/e2e-test-images/agnhost']
+  const whoami = ['docker.io/traefik/whoami', 'docker.io/containous/whoami']
+  const unprivileged = ['docker.io/nginxinc/nginx-unprivileged']
+  const nginxFiles = '/usr/share/nginx/html'
+  return [
+    ours('coredns', ['registry.k8s.io/coredns/coredns', 'docker.io/coredns/coredns'], dns),
+    { ...ours('agnhost', agnhost, server('agnhost')), cmd: ['pause'] },
     ours('http-echo', ['docker.io/hashicorp/http-echo'], server('http-echo')),
-    ours('whoami', ['docker.io/traefik/whoami', 'docker.io/containous/whoami'], server('whoami')),
-    ours('web', library('nginx'), [...server('web'), '80', '/usr/share/nginx/html']),
-    ours('web', library('httpd'), [...server('web'), '80', '/usr/local/apache2/htdocs']),
-    ours(
-      'web',
-      ['docker.io/nginxinc/nginx-unprivileged'],
-      [...server('web'), '8080', '/usr/share/nginx/html'],
-    ),
+    ours('whoami', whoami, server('whoami')),
+    ours('web', library('nginx'), server('web', '80', nginxFiles)),
+    ours('web', library('httpd'), server('web', '80', '/usr/local/apache2/htdocs')),
+    ours('web', unprivileged, server('web', '8080', nginxFiles)),
   ]
 }
 

@@ -71,6 +71,18 @@ export const edges: readonly { readonly pattern: RegExp; readonly why: string }[
     pattern: /^src\/proxy\/(healthcheck|userspace)\.ts$/,
     why: 'health checks; the relay where there is no nf_tables',
   },
+  {
+    pattern:
+      /^src\/kubelet\/process-runtime\/(container|exec|host-view|process-runtime|sandbox)\.ts$/,
+    why: 'processes, namespaces and mounts of Pods',
+  },
+  {
+    pattern:
+      /^src\/kubelet\/(container-logs?|machine|network|pod-files|program|state-directory|volumes)\.ts$/,
+    why: 'files of Pods and of the node',
+  },
+  { pattern: /^src\/kubelet\/(probe|probe-grpc|server)\.ts$/, why: 'probes; the kubelet’s server' },
+  { pattern: /^src\/kubelet\/builtin\//, why: 'programs that run inside Pods' },
   { pattern: /^src\/cluster\//, why: 'assembly: processes, sockets, files, PKI' },
   { pattern: /^src\/cli\//, why: 'arguments, environment, terminal' },
 ]
