@@ -32,11 +32,12 @@ export interface DatagramTarget {
 
 /**
  * Sends each datagram on to the target from a socket of its sender's own, and the answers back.
- * `target` is asked for each new sender; undefined drops the datagram.
+ * `target` is asked for each new sender; without one `refuse` says what to answer, if anything.
  */
 export function relayDatagrams(
   near: dgram.Socket,
   target: () => DatagramTarget | undefined,
+  refuse: (message: Buffer) => Buffer | undefined = () => undefined,
 ): () => void {
   const sessions = new Map<string, Session>()
   const sweep = setInterval(() => {
@@ -66,7 +67,11 @@ export function relayDatagrams(
   near.on('message', (message, sender) => {
     const id = `${sender.address}|${sender.port}`
     const session = sessions.get(id) ?? open(sender, id)
-    if (!session) return
+    if (!session) {
+      const answer = refuse(message)
+      if (answer) near.send(answer, sender.port, sender.address)
+      return
+    }
     session.lastUsedMs = performance.now()
     whenConnected(session.socket, () => session.socket.send(message))
   })

@@ -14,7 +14,20 @@ function upstream(resolvConf: string): { address: string; port: number } | undef
 }
 
 export function relayResolverUdp(socket: dgram.Socket, resolvConf: string): () => void {
-  return relayDatagrams(socket, () => upstream(resolvConf))
+  return relayDatagrams(socket, () => upstream(resolvConf), serverFailure)
+}
+
+const headerBytes = 12
+const queryResponseBit = 0x80
+const SERVFAIL = 2
+
+/** The query as its own answer, so that nobody waits for a resolver that is not there (RFC 1035 4.1.1). */
+function serverFailure(query: Buffer): Buffer | undefined {
+  if (query.length < headerBytes || (query[2]! & queryResponseBit) !== 0) return undefined
+  const answer = Buffer.from(query)
+  answer[2]! |= queryResponseBit
+  answer[3] = (answer[3]! & 0xf0) | SERVFAIL
+  return answer
 }
 
 export function relayResolverTcp(server: net.Server, resolvConf: string): void {

@@ -13,6 +13,8 @@ import { tools } from '../support/tools.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const forbidden = namespacesForbidden()
+/** A connection of its own: kept-alive ones outlive a Service, here as in Kubernetes. */
+const fresh = { headers: { connection: 'close' } }
 const skipped = forbidden ? ` (skipped: ${forbidden})` : ''
 
 describe.skipIf(forbidden)(
@@ -55,7 +57,15 @@ describe.skipIf(forbidden)(
         let text = ''
         const terminal = spawnPty(
           tools().kubectl,
-          ['exec', '-it', 'deploy/client', '--', 'sh', '-c', 'stty size; tty; exit 7'],
+          [
+            'exec',
+            '-it',
+            'deploy/client',
+            '--',
+            'sh',
+            '-c',
+            'until stty size | grep -v "^0 0"; do :; done; tty; exit 7',
+          ],
           {
             cols: 91,
             rows: 33,
@@ -124,10 +134,14 @@ describe.skipIf(forbidden)(
       )
       const port = Number(created.stdout)
       await eventually(async () =>
-        expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toMatch(/^pod=echo-/),
+        expect(await (await fetch(`http://127.0.0.1:${port}/`, fresh)).text()).toMatch(
+          /^pod=echo-/,
+        ),
       )
       await cluster.kubectl('delete', 'service', 'outside')
-      await eventually(async () => expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow())
+      await eventually(async () =>
+        expect(fetch(`http://127.0.0.1:${port}/`, fresh)).rejects.toThrow(),
+      )
     })
 
     it('a Corefile that is edited is served without a restart', async () => {
