@@ -181,7 +181,13 @@ export class Play {
   #saved(change: Write, old: KubeObject | undefined, object: KubeObject) {
     const isStatus = subresourceOf(change) === '/status'
     const status = isStatus || !old ? statusOf(object) : statusOf(old)
-    const body = isStatus && old ? old : object
+    // Most kinds let a status write change annotations too.
+    const { annotations } = object.metadata
+    const kept = old && {
+      ...old,
+      metadata: { ...old.metadata, ...(annotations && { annotations }) },
+    }
+    const body = isStatus && kept ? kept : object
     const grown = old && !isStatus && !semanticEqual(specOf(old), specOf(object)) ? 1 : 0
     const { generation, uid, creationTimestamp } = old?.metadata ?? {}
     const metadata = old

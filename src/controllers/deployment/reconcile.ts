@@ -231,6 +231,8 @@ function revisionChange(deployment: Deployment, revision: number): readonly Chan
       resource: deployments,
       key: { namespace, name },
       patch: { type: 'merge', body },
+      // As upstream: a status write does not count as a new generation of the Deployment.
+      subresource: 'status',
     },
   ]
 }
