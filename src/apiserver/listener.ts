@@ -87,34 +87,49 @@ function listen(tls: TlsServer, config: ApiserverConfig): Promise<void> {
   })
 }
 
-function trackSockets(tls: TlsServer) {
-  const open = new Set<Socket>()
-  const track = (socket: Socket) => {
-    open.add(socket)
+interface SocketTracker {
+  end(graceMs: number): Promise<void>
+}
+
+/** All connections: those that speak, and below each (or before it) the plain one. */
+function trackSockets(tls: TlsServer): SocketTracker {
+  const plain = new Set<Socket>()
+  const speaking = new Set<Socket>()
+  const track = (into: Set<Socket>) => (socket: Socket) => {
+    into.add(socket)
     socket.on('error', () => {})
-    socket.once('close', () => open.delete(socket))
+    socket.once('close', () => into.delete(socket))
   }
-  tls.on('connection', track)
-  tls.on('secureConnection', track)
+  tls.on('connection', track(plain))
+  tls.on('secureConnection', track(speaking))
+  const allClosed = () =>
+    Promise.all([...speaking].map((socket) => new Promise((done) => socket.once('close', done))))
   return {
-    end: async (graceMs: number) => {
-      for (const socket of open) if (busy(socket) === 0) socket.destroy()
-      if (open.size > 0 && graceMs > 0) {
-        await Promise.race([
-          Promise.all([...open].map((socket) => new Promise((done) => socket.once('close', done)))),
-          new Promise((done) => setTimeout(done, graceMs).unref()),
-        ])
+    end: async (graceMs) => {
+      const closed = allClosed()
+      for (const socket of speaking) {
+        if (busy(socket) === 0) socket.destroySoon()
+        else leaving.add(socket)
       }
-      for (const socket of open) socket.destroy()
+      const late = new Promise((done) => setTimeout(done, graceMs).unref())
+      await Promise.race([closed, late])
+      for (const socket of [...speaking, ...plain]) socket.destroy()
     },
   }
 }
 
 /** Requests under way on a connection. */
 const inFlight = new WeakMap<object, number>()
+/** Connections that close when the last of them is answered. */
+const leaving = new WeakSet<object>()
 const busy = (socket: object): number => inFlight.get(socket) ?? 0
-const addBusy = (socket: object | null | undefined, by: number): void => {
-  if (socket) inFlight.set(socket, busy(socket) + by)
+
+function addBusy(socket: Socket | null | undefined, by: number): void {
+  if (!socket) return
+  const now = busy(socket) + by
+  inFlight.set(socket, now)
+  // What was written last still has to leave.
+  if (now === 0 && leaving.has(socket)) setImmediate(() => socket.destroySoon())
 }
 
 const peers = new WeakMap<object, PeerCertificate | undefined>()
@@ -179,7 +194,6 @@ function createH1(pipeline: Pipeline): HttpServer {
     )
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    addBusy(socket, 1)
     socket.on('error', () => {})
     const upgrade: Upgrade = { socket, head, request }
     const call = { ...h1Call(request, (gone) => socket.once('close', gone)), upgrade }

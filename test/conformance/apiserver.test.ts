@@ -387,3 +387,29 @@ test('a malformed request head is refused', async () => {
   for await (const chunk of socket) text += chunk
   expect(text).toMatch(/^HTTP\/1\.1 400/)
 })
+
+test('stop() ends watches, lets answers finish, and is quick about it', async () => {
+  const own = openMemoryStore()
+  const server = await start(own)
+  const agent = new https.Agent({ ca: pki.ca.cert, keepAlive: true })
+  const path = '/api/v1/namespaces?watch=1'
+  const ended = new Promise<string>((resolve, reject) => {
+    const target = { host: '127.0.0.1', port: server.port, path, headers: bearer, agent }
+    https
+      .get(target, async (response) => {
+        let text = ''
+        for await (const chunk of response) {
+          if (text === '') void server.stop()
+          text += chunk
+        }
+        resolve(text)
+      })
+      .on('error', reject)
+  })
+  const startMs = performance.now()
+  expect(await ended).toContain('"type":"ADDED"')
+  await server.stop()
+  expect(performance.now() - startMs).toBeLessThan(1000)
+  await own.close()
+  agent.destroy()
+})
