@@ -74,7 +74,8 @@ function ownImages(kit: Kit, { program, hasProgram }: ImageContext): BuiltinImag
     : [{ source: curlScript, target: '/usr/local/bin/curl', readOnly: true }]
   const images = [
     {
-      ...kit.tool('shell', ['docker.io/signpost/shell'], command(kit.shell)),
+      // Stays until it is told to end, so that commands can be run in it.
+      ...kit.tool('shell', ['docker.io/signpost/shell'], command(...pause)),
       mounts: [...kit.mounts, ...curl],
       env: {
         SIGNPOST_NODE: program.execPath,
