@@ -16,13 +16,14 @@ import {
   addAddress,
   addRoute,
   addVeth,
+  deleteRoute,
   type RouteRequest,
   Routing,
   setLinkUp,
 } from '../linux/rtnetlink.ts'
 import { nextAddress } from './ipam.ts'
 
-/** CNI's verbs. Everything is done when a call returns. */
+/** CNI's verbs. */
 export interface PodNetwork {
   /** Readies the node's own side; once, before the first add. */
   open(): void
@@ -30,7 +31,10 @@ export interface PodNetwork {
   add(podUID: string, netns: number): readonly string[]
   /** Whether the Pod's link is there. */
   check(podUID: string): boolean
-  /** Takes both away. The address is not given out again at once. Unknown Pods are no error. */
+  /**
+   * Takes the route away at once; the link goes with the Pod's namespace. The address is not given
+   * out again for a while. Unknown Pods are no error.
+   */
   del(podUID: string): void
   close(): void
 }
@@ -168,12 +172,14 @@ class RoutedNetwork implements PodNetwork {
     return this.#open.findLink(linkName(podUID)) !== undefined
   }
 
+  /** Deleting a link waits for the kernel (30 ms each); a namespace that ends takes it along, in bulk. */
   del(podUID: string): void {
-    this.#open.deleteLink(linkName(podUID))
     const ips = this.#allocations.pods[podUID]
     if (!ips) return
     delete this.#allocations.pods[podUID]
     this.#save()
+    const link = this.#open.findLink(linkName(podUID))
+    if (link) for (const ip of ips) this.#open.attempt(deleteRoute(this.#routeTo(ip, link.index)))
     for (const ip of ips) this.#resting.add(ip)
     this.#clock.after(restMs, () => {
       for (const ip of ips) this.#resting.delete(ip)

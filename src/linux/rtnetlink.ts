@@ -106,6 +106,17 @@ export class Routing {
     }
   }
 
+  /** False when the kernel refused it. */
+  attempt(request: NetlinkRequest): boolean {
+    try {
+      this.#socket.requests([request])
+      return true
+    } catch (error) {
+      if (error instanceof SystemError) return false
+      throw error
+    }
+  }
+
   links(): Link[] {
     const messages = this.#socket.dump(RTM_GETLINK, linkHeader(0, 0, 0))
     return messages.map((message) => parseLink(message.payload))
