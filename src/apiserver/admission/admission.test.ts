@@ -113,6 +113,7 @@ describe('the chain', () => {
       'CertificateApproval',
       'CertificateSigning',
       'DefaultIngressClass',
+      'PodTopologyLabels',
       'ResourceQuota',
       'RBACEscalation',
     ])

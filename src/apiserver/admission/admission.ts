@@ -7,6 +7,7 @@ import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { podSecurity } from './pod-security.ts'
+import { podTopologyLabels } from './pod-topology-labels.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
 import { qualifiedOf } from './refuse.ts'
@@ -37,6 +38,7 @@ export const builtIn: readonly AdmissionPlugin[] = [
   certificateApproval,
   certificateSigning,
   defaultIngressClass,
+  podTopologyLabels,
 ]
 
 /** Behind everything that may refuse, since it counts what is let through. */

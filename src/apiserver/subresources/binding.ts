@@ -2,9 +2,10 @@
 import type { Draft } from '../../api/machinery/draft.ts'
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import { badRequestError, conflictError } from '../../api/machinery/status.ts'
-import { pods } from '../../api/resources.gen.ts'
+import { nodes, pods } from '../../api/resources.gen.ts'
 import type { Binding, Pod } from '../../api/types/core.gen.ts'
 import { formatTime } from '../../lib/clock.ts'
+import { topologyLabelsOf } from '../admission/pod-topology-labels.ts'
 import { plainError } from '../not-found.ts'
 import type { ObjectRequest, RegistryDeps } from '../registry.ts'
 import { writeOptions, writeScope } from '../registry.ts'
@@ -26,6 +27,8 @@ export function bindingHandler(deps: RegistryDeps): SpecialHandler {
       throw badRequestError('name in URL does not match name in Binding object')
     }
     refuseBadTarget(binding)
+    const node = deps.admission.reader(nodes).get(binding.target.name ?? '')
+    const placed = withLabels(binding, topologyLabelsOf(node))
     const served = deps.servedOf(pods)
     const target: ObjectRequest = { ...request, served, name, subresource: 'binding' }
     // The Pod's own rules of update hold for people, not for the scheduler.
@@ -33,7 +36,7 @@ export function bindingHandler(deps: RegistryDeps): SpecialHandler {
     await updateObject(deps, scope, {
       direct: true,
       // Nobody comes to own what the scheduler decides.
-      transform: (live) => writtenOut(served, bound(live as Pod, binding, deps.clock.now())),
+      transform: (live) => writtenOut(served, bound(live as Pod, placed, deps.clock.now())),
     })
     return kindAnswer(request, 201, created)
   }
@@ -80,6 +83,11 @@ function bound(pod: Pod, binding: Binding, nowMs: number): KubeObject {
   const spec = { ...pod.spec, nodeName: binding.target.name }
   return { ...pod, metadata, spec, status: scheduled(pod.status, nowMs) } as KubeObject
 }
+
+const withLabels = (binding: Binding, labels: Readonly<Record<string, string>>): Binding => ({
+  ...binding,
+  metadata: { ...binding.metadata, labels: { ...binding.metadata?.labels, ...labels } },
+})
 
 type Pairs = Readonly<Record<string, string>> | undefined
 
