@@ -4,6 +4,7 @@ import { endpointslices, pods, services, subjectaccessreviews } from '../api/res
 import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
 import { isReason } from '../api/machinery/status.ts'
+import { foreignSearches, wildcardProbe } from './dns-names.ts'
 import { isPodReady, serviceNameLabel } from './endpoints.ts'
 import { type DnsQuestion, ProbeError, type Probes } from './probe.ts'
 import { candidateNames, predictResolver } from './resolver.ts'
@@ -132,20 +133,6 @@ export function questionsFor(
   if (names.size === 0) names.add(`kubernetes.default.svc.${clusterDomain}.`)
   return [...names].map((name) => ({ name, type: 'A' }))
 }
-
-/** Search suffixes of the Pods that are not the cluster's own. */
-export function foreignSearches(clients: readonly Pod[], clusterDomain: string): string[] {
-  const suffixes = clients.flatMap(
-    (pod) => predictResolver(pod, { clusterDNS: [], clusterDomain }).searches,
-  )
-  return [...new Set(suffixes)]
-    .map((suffix) => suffix.replace(/\.$/, ''))
-    .filter((suffix) => suffix !== clusterDomain && !suffix.endsWith(`.${clusterDomain}`))
-}
-
-/** A name that nobody has: only a wildcard answers it. */
-export const wildcardProbe = (suffix: string): string =>
-  `signpost-no-such-name.${suffix.replace(/\.$/, '')}.`
 
 async function seeAnswers(
   replicas: readonly Pod[],

@@ -9,7 +9,7 @@ import {
 } from '../api/resources.gen.ts'
 import type { Namespace, Pod, Service } from '../api/types/core.gen.ts'
 import { serviceNameLabel } from './endpoints.ts'
-import { type Probes, seeAccess, seeDns } from './gather-dns.ts'
+import { dnsNamespace, type Probes, seeAccess, seeDns } from './gather-dns.ts'
 import { seeNodes } from './gather-nodes.ts'
 import { seePodPorts } from './gather-ports.ts'
 import type { Question } from './question.ts'
@@ -35,9 +35,7 @@ export async function gather(
   const [objects, clients, namespaceList] = await Promise.all([
     seeObjects(found, sight),
     seeClients(found, sight),
-    asked.client || asked.pod
-      ? sight.list(namespaces, 'namespaces')
-      : Promise.resolve<readonly Namespace[]>([]),
+    seeDnsNamespace(sight),
   ])
   const [policies, dns, onNodes, podPorts] = await Promise.all([
     seePolicies(asked, clients, { sight, all: question.all }),
@@ -63,6 +61,12 @@ export async function gather(
     podPorts,
     unseen: sight.unseen,
   }
+}
+
+/** Policies may select the DNS Pods by the labels of their namespace. */
+async function seeDnsNamespace(sight: Sight): Promise<readonly Namespace[]> {
+  const space = await sight.find(namespaces, 'namespaces', { name: dnsNamespace })
+  return space ? [space] : []
 }
 
 interface Understood {

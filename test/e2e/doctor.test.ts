@@ -1,0 +1,234 @@
+// doctor against a running cluster: silent on what is healthy, and naming the cause of each fault
+// that is put into it, first.
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Report } from '../../src/doctor/report.ts'
+import type { Finished, TestCluster } from '../support/cluster.ts'
+import { eventually, run, startTestCluster } from '../support/cluster.ts'
+import { namespacesForbidden } from '../support/namespaces.ts'
+import {
+  faultManifests,
+  faults,
+  healthyManifests,
+  healthyTargets,
+} from './support/doctor-faults.ts'
+
+const forbidden = namespacesForbidden()
+const cutOff = fileURLToPath(new URL('support/cut-off.ts', import.meta.url))
+const kubeSystem = ['-n', 'kube-system']
+/** After this a Service and its Pods are no longer "just made". */
+const settledMs = 10_500
+
+let cluster: TestCluster
+const seconds: number[] = []
+
+async function kubectl(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await cluster.kubectl(...args)
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+async function apply(manifests: string): Promise<void> {
+  const file = path.join(cluster.directory, 'manifests.yaml')
+  fs.writeFileSync(file, manifests)
+  await kubectl('apply', '-f', file)
+}
+
+async function doctor(ask: string): Promise<{ report: Report; finished: Finished }> {
+  const startMs = performance.now()
+  const finished = await cluster.shell(`signpost doctor ${ask} -o json`)
+  seconds.push((performance.now() - startMs) / 1000)
+  if (!finished.stdout.startsWith('{'))
+    throw new Error(`signpost doctor ${ask}: ${finished.stdout}${finished.stderr}`)
+  return { report: JSON.parse(finished.stdout) as Report, finished }
+}
+
+/** The cause named first, and all it says. */
+async function firstCause(ask: string): Promise<{ id: string; message: string; ids: string[] }> {
+  const { report, finished } = await doctor(ask)
+  const [first] = report.findings
+  const ids = report.findings.map(({ id }) => id)
+  expect(finished.code, finished.stdout).toBe(first ? 1 : 0)
+  return { id: first?.id ?? 'none', message: first?.message ?? '', ids }
+}
+
+async function expectSilent(ask: string): Promise<void> {
+  const { report, finished } = await doctor(ask)
+  expect(report.findings, ask).toEqual([])
+  expect(finished.code, `${ask}: ${finished.stdout}`).toBe(0)
+}
+
+const corefile = async (): Promise<string> =>
+  kubectl(...kubeSystem, 'get', 'configmap', 'coredns', '-o', 'jsonpath={.data.Corefile}')
+
+async function setCorefile(text: string): Promise<void> {
+  const patch = JSON.stringify({ data: { Corefile: text } })
+  await kubectl(...kubeSystem, 'patch', 'configmap', 'coredns', '--type=merge', '-p', patch)
+  await kubectl(...kubeSystem, 'delete', 'pod', '-l', 'k8s-app=kube-dns', '--grace-period=0')
+}
+
+const dnsReady = (): Promise<string> =>
+  kubectl(...kubeSystem, 'rollout', 'status', 'deployment/coredns', '--timeout=20s')
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe.skipIf(forbidden)(`signpost doctor${forbidden ? ` (skipped: ${forbidden})` : ''}`, () => {
+  beforeAll(async () => {
+    cluster = await startTestCluster()
+    await expectSilent('-A')
+    await apply(healthyManifests)
+    // Just made, with Pods that have not started: nothing is wrong yet.
+    await expectSilent('-n healthy')
+    const wildcard =
+      'corp.test:53 {\n    template IN A {\n        answer "{{ .Name }} 60 IN A 203.0.113.9"\n    }\n}\n'
+    await setCorefile(`${await corefile()}${wildcard}`)
+    await apply(faultManifests)
+    for (const { name, running } of faults)
+      for (const pod of running ?? [])
+        await kubectl('-n', name, 'wait', `pod/${pod}`, '--for=jsonpath={.status.phase}=Running')
+    await kubectl('-n', 'healthy', 'wait', 'deployment', '--all', '--for=condition=Available')
+    await kubectl('-n', 'healthy', 'wait', 'pod/client', '--for=condition=Ready')
+    await dnsReady()
+    // The age that doctor calls settled can only be waited for.
+    await pause(settledMs)
+  })
+
+  afterAll(async () => {
+    await cluster?.stop()
+    const sorted = seconds.sort((one, other) => one - other)
+    process.stdout.write(
+      `doctor: ${sorted.length} runs, median ${sorted[sorted.length >> 1]?.toFixed(2)} s, longest ${sorted.at(-1)?.toFixed(2)} s\n`,
+    )
+  })
+
+  it('finds nothing in the healthy set', async () => {
+    await expectSilent('-n healthy')
+    for (const target of healthyTargets) await expectSilent(`${target} -n healthy`)
+  })
+
+  it('finds nothing during a rolling update, nor about a Service of a moment ago', async () => {
+    await kubectl('-n', 'healthy', 'rollout', 'restart', 'deployment/rolling')
+    await kubectl(
+      '-n',
+      'healthy',
+      'expose',
+      'deployment',
+      'web',
+      '--name=newborn',
+      '--port=80',
+      '--target-port=8080',
+    )
+    for (const target of ['rolling', 'newborn', '']) await expectSilent(`${target} -n healthy`)
+    await kubectl('-n', 'healthy', 'rollout', 'status', 'deployment/rolling')
+    await expectSilent('rolling -n healthy')
+  })
+
+  it.each(faults)('names $id first', async ({ id, ask, says }) => {
+    const cause = await firstCause(ask)
+    expect(cause.id, JSON.stringify(cause)).toBe(id)
+    expect(cause.message).toMatch(says)
+  })
+
+  it('names D04 first when the DNS server lost its rights', async () => {
+    const binding = await kubectl('get', 'clusterrolebinding', 'system:coredns', '-o', 'json')
+    await kubectl('delete', 'clusterrolebinding', 'system:coredns')
+    const cause = await firstCause('shop-web -n a02')
+    await apply(binding)
+    expect(cause.id, JSON.stringify(cause)).toBe('D04')
+  })
+
+  it('names D03 first when DNS forwards to itself', async () => {
+    const good = await corefile()
+    await setCorefile(good.replace('forward . /etc/resolv.conf', 'forward . 127.0.0.1:53'))
+    const cause = await eventually(async () => {
+      const found = await firstCause('shop-web -n a02')
+      expect(found.id, JSON.stringify(found)).toBe('D03')
+      return found
+    }, 15_000)
+    expect(cause.ids).toEqual(['D03'])
+    await setCorefile(good)
+    await dnsReady()
+  })
+
+  it('names D05 first when DNS cannot sync, D02 when there is no DNS', async () => {
+    const good = await corefile()
+    const unsynced = good.replace(/(kubernetes [^{]*\{)/, '$1\n       endpoint http://127.0.0.1:1')
+    await setCorefile(unsynced)
+    await pause(settledMs)
+    const cause = await firstCause('shop-web -n a02')
+    expect(cause.id, JSON.stringify(cause)).toBe('D05')
+    expect(cause.ids).toEqual(['D05'])
+    await kubectl(...kubeSystem, 'scale', 'deployment/coredns', '--replicas=0')
+    await kubectl(...kubeSystem, 'wait', 'pod', '-l', 'k8s-app=kube-dns', '--for=delete')
+    expect((await firstCause('shop-web -n a02')).id).toBe('D02')
+    await setCorefile(good)
+    await kubectl(...kubeSystem, 'scale', 'deployment/coredns', '--replicas=2')
+    await dnsReady()
+  })
+
+  it('names N06 first when kube-dns moved to another address', async () => {
+    const service = JSON.parse(
+      await kubectl(...kubeSystem, 'get', 'service', 'kube-dns', '-o', 'json'),
+    )
+    const move = async (ip: string): Promise<void> => {
+      await kubectl(...kubeSystem, 'delete', 'service', 'kube-dns')
+      const { name, namespace, labels } = service.metadata
+      const spec = { ...service.spec, clusterIP: ip, clusterIPs: [ip] }
+      await apply(
+        JSON.stringify({
+          ...service,
+          metadata: { name, namespace, labels },
+          spec,
+          status: undefined,
+        }),
+      )
+    }
+    await move('10.96.0.53')
+    const cause = await firstCause('shop-web.a02 -n n01 --from client')
+    await move('10.96.0.10')
+    expect(cause.id, JSON.stringify(cause)).toBe('N06')
+    expect(cause.message).toMatch(/asks 10\.96\.0\.10; the cluster DNS is at 10\.96\.0\.53/)
+  })
+
+  it('names X04 first on a node whose proxy no longer hears of changes', async () => {
+    const { agentPid } = JSON.parse(
+      fs.readFileSync(path.join(cluster.dataDir, 'run.json'), 'utf8'),
+    ) as { agentPid: number }
+    const inNode = async (verb: string): Promise<Finished> => {
+      const user = process.getuid?.() === 0 ? [] : ['--user', '--preserve-credentials']
+      const args = ['--target', String(agentPid), ...user, '--net', process.execPath]
+      const script = ['--import', 'tsx', cutOff, verb, '192.168.50.2', '6443']
+      return run('nsenter', [...args, ...script], process.env)
+    }
+    await expectSilent('shop-web -n a02')
+    expect(await inNode('on')).toMatchObject({ code: 0 })
+    await kubectl(
+      '-n',
+      'a02',
+      'expose',
+      'pod',
+      'shop-web',
+      '--name=late',
+      '--port=80',
+      '--target-port=8080',
+    )
+    const cause = await eventually(async () => {
+      const found = await firstCause('late -n a02')
+      expect(found.id, JSON.stringify(found)).toBe('X04')
+      return found
+    }, 10_000)
+    expect(cause.message).toMatch(/map svc has no entry, it should say goto c-1/)
+    expect(await inNode('off')).toMatchObject({ code: 0 })
+  })
+
+  it('answers about one Service in under a second, and says when it could not look', async () => {
+    const startMs = performance.now()
+    const { code } = await cluster.shell('signpost doctor web -n healthy')
+    expect(code).toBe(0)
+    expect(performance.now() - startMs).toBeLessThan(process.env['CI'] ? 5000 : 2500)
+    const nowhere = await cluster.shell('signpost doctor --kubeconfig /nonexistent')
+    expect(nowhere).toMatchObject({ code: 2, stdout: '' })
+  })
+})
