@@ -1,11 +1,11 @@
 // LimitRanges of a namespace: defaults for containers that set no resources, bounds for all.
+import { podResources, type ResourceList } from '../../api/core/resource-list.ts'
 import type { Draft } from '../../api/machinery/draft.ts'
 import { compareQuantities, quantityMillis } from '../../api/machinery/quantity.ts'
 import { limitranges, persistentvolumeclaims, pods } from '../../api/resources.gen.ts'
 import type { Container, LimitRange, LimitRangeItem, Pod } from '../../api/types/core.gen.ts'
 import { aggregate, objectOf, qualifiedOf, refuse } from './refuse.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './request.ts'
-import { podResources, type ResourceList } from './resource-list.ts'
 
 const annotation = 'kubernetes.io/limit-ranger'
 

@@ -1,13 +1,19 @@
 // ResourceQuotas of a namespace: refuses what exceeds one, and counts what does not. The new count is
 // committed together with the object, so it is never wrong because a server died between the two.
+import {
+  addLists,
+  isZero,
+  pick,
+  type ResourceList,
+  subtractLists,
+} from '../../api/core/resource-list.ts'
+import { inScope, isAbout, unspecified, usageOf } from '../../api/core/quota-usage.ts'
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import { compareQuantities } from '../../api/machinery/quantity.ts'
 import { resourcequotas } from '../../api/resources.gen.ts'
 import type { Pod, ResourceQuota } from '../../api/types/core.gen.ts'
-import { inScope, isAbout, unspecified, usageOf } from './quota-usage.ts'
 import { qualifiedOf, refuse } from './refuse.ts'
 import type { AdmissionPlugin, AdmissionRequest, Outcome } from './request.ts'
-import { addLists, isZero, pick, type ResourceList, subtractLists } from './resource-list.ts'
 
 /** Their updates can cost more; those of others cost nothing. */
 const measured: ReadonlySet<string> = new Set(['pods', 'services', 'persistentvolumeclaims'])

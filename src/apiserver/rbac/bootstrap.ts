@@ -1,5 +1,6 @@
 // What every cluster has from the start, and how it is mended at each start: missing objects are
 // created, missing rules and subjects added back, what people added stays.
+import { aggregateAll } from '../../api/rbac/aggregation.ts'
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types/flowcontrol.gen.ts'
 import type {
@@ -12,7 +13,6 @@ import type {
 } from '../../api/types/rbac.gen.ts'
 import type { PriorityClass } from '../../api/types/scheduling.gen.ts'
 import { semanticEqual } from '../../lib/equal.ts'
-import { aggregateAll } from './aggregation.ts'
 import { bootstrapJson } from './bootstrap.gen.ts'
 import { uncovered } from './covers.ts'
 

@@ -1,6 +1,6 @@
 // ClusterRoles made of others: admin, edit and view gather the rules of roles with their label.
-import { selectorFromLabelSelector } from '../../api/machinery/labels.ts'
-import type { ClusterRole, PolicyRule } from '../../api/types/rbac.gen.ts'
+import { selectorFromLabelSelector } from '../machinery/labels.ts'
+import type { ClusterRole, PolicyRule } from '../types/rbac.gen.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 
 /** Rules an aggregated role should have; undefined when it has them, or is not aggregated. */

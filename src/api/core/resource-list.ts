@@ -1,6 +1,6 @@
 // Sums of resource lists (cpu, memory, counts), exact.
-import { compareQuantities, formatQuantity, readQuantity } from '../../api/machinery/quantity.ts'
-import type { Pod } from '../../api/types/core.gen.ts'
+import { compareQuantities, formatQuantity, readQuantity } from '../machinery/quantity.ts'
+import type { Pod } from '../types/core.gen.ts'
 
 export type ResourceList = Readonly<Record<string, string | number>>
 

@@ -1,11 +1,6 @@
 // What an object costs of a ResourceQuota, and whether a quota is about it at all.
-import type { KubeObject } from '../../api/machinery/resource.ts'
-import type {
-  PersistentVolumeClaim,
-  Pod,
-  ResourceQuota,
-  Service,
-} from '../../api/types/core.gen.ts'
+import type { KubeObject } from '../machinery/resource.ts'
+import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from '../types/core.gen.ts'
 import { addLists, podResources, type ResourceList } from './resource-list.ts'
 
 /** Counted under their bare name as well as under "count/NAME". */
