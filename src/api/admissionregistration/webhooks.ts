@@ -106,7 +106,7 @@ function validateName(name: string, field: string): Errors {
     : problems
 }
 
-function validateClient({ url, service }: WebhookClientConfig, field: string): Errors {
+export function validateClient({ url, service }: WebhookClientConfig, field: string): Errors {
   if ((url === undefined) === (service === undefined)) {
     return [required(field, 'exactly one of url or service is required')]
   }

@@ -183,7 +183,7 @@ class Checker {
   #member(node: Ast & { readonly op: 'rcall' }, scope: Scope): Expr {
     const [name, receiver, args] = node.args
     if (name === 'bind' && qualifiedName(receiver) === 'cel' && args.length === 3) {
-      return this.#bind(args as readonly [Ast, Ast, Ast], scope)
+      return this.#bind(args as unknown as readonly [Ast, Ast, Ast], scope)
     }
     const prefix = qualifiedName(receiver)
     if (prefix !== undefined && isNamespaced(`${prefix}.${name}`)) {
