@@ -53,6 +53,7 @@ export function doorsOf(room: string): readonly RegExp[] {
  * a Clock, a Random, a Store, a Transport.
  */
 export const edges: readonly { readonly pattern: RegExp; readonly why: string }[] = [
+  { pattern: /^src\/apiserver\/(listener|connect)\.ts$/, why: 'connections in, and to kubelets' },
   {
     pattern: /^src\/lib\/(clock|random|log|metrics|file|jsonl)\.ts$/,
     why: 'the clock, chance and logs themselves',
