@@ -42,6 +42,18 @@ export interface FakeNodeDeps {
   readonly log: Logger
 }
 
+const nodeInfo = {
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: 'none',
+  osImage: 'none',
+  containerRuntimeVersion: 'none://0',
+  kubeletVersion: 'v1.36.2',
+  kubeProxyVersion: '',
+  operatingSystem: 'linux',
+  architecture: 'amd64',
+}
 const heartbeatMs = 10_000
 const leaseNamespace = 'kube-node-lease'
 /** Of a Pod network the first address is the node's own. */
@@ -270,6 +282,7 @@ function nodeStatus(
     lastTransitionTime: since,
   })
   return {
+    nodeInfo,
     capacity: allocatable,
     allocatable,
     addresses: [

@@ -87,11 +87,10 @@ test('a Pod that is deleted runs on for its preStop sleep, at most its grace per
   const cluster = await start()
   const lifecycle = { preStop: { sleep: { seconds: 20 } } }
   const containers = [{ name: 'main', image: 'a', lifecycle }]
-  const graceful = buildPod('slow', { containers })
-  const cut = buildPod('cut', { containers, terminationGracePeriodSeconds: 5 })
-  await cluster.apply([graceful, cut])
-  for (const name of ['slow', 'cut'])
-    await cluster.client.resource(pods).delete({ namespace: 'default', name })
+  await cluster.apply([buildPod('slow', { containers }), buildPod('cut', { containers })])
+  const client = cluster.client.resource(pods)
+  await client.delete({ namespace: 'default', name: 'slow' })
+  await client.delete({ namespace: 'default', name: 'cut' }, { body: { gracePeriodSeconds: 5 } })
   const names = async () => (await podsOf(cluster)).map(({ metadata }) => metadata.name)
   await cluster.advance(4500)
   expect(await names()).toEqual(['cut', 'slow'])
