@@ -99,8 +99,13 @@ function sinkOf(output: ServerResponse | ServerHttp2Stream, abort: () => void): 
     drained: () =>
       new Promise((resolve) => {
         if (gone() || !output.writableNeedDrain) return resolve()
-        output.once('drain', resolve)
-        output.once('close', resolve)
+        const done = () => {
+          output.off('drain', done)
+          output.off('close', done)
+          resolve()
+        }
+        output.once('drain', done)
+        output.once('close', done)
       }),
   }
 }

@@ -94,6 +94,7 @@ async function* bodyOf(
     }
   } finally {
     signal?.removeEventListener('abort', abort)
+    queue.close()
     close()
   }
 }
@@ -103,11 +104,13 @@ class ChunkQueue implements Sink {
   readonly #chunks: Uint8Array[] = []
   #bytes = 0
   #ended = false
+  #closed = false
   #error: unknown
   #wakeReader: (() => void) | undefined
   #wakeWriter: (() => void)[] = []
 
   write(chunk: Uint8Array): void {
+    if (this.#closed) return
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
     this.#wakeReader?.()
@@ -125,6 +128,13 @@ class ChunkQueue implements Sink {
   fail(error: unknown): void {
     this.#error = error ?? new Error('aborted')
     this.#wakeReader?.()
+    this.#wakeWriters()
+  }
+
+  /** Nobody reads any more. */
+  close(): void {
+    this.#closed = true
+    this.#wakeWriters()
   }
 
   buffered(): number {
@@ -132,8 +142,12 @@ class ChunkQueue implements Sink {
   }
 
   drained(): Promise<void> {
-    if (this.#bytes === 0) return Promise.resolve()
+    if (this.#bytes === 0 || this.#closed || this.#error !== undefined) return Promise.resolve()
     return new Promise((resolve) => this.#wakeWriter.push(resolve))
+  }
+
+  #wakeWriters(): void {
+    for (const wake of this.#wakeWriter.splice(0)) wake()
   }
 
   async next(): Promise<Uint8Array | undefined> {
@@ -142,7 +156,7 @@ class ChunkQueue implements Sink {
       const chunk = this.#chunks.shift()
       if (chunk) {
         this.#bytes -= chunk.length
-        if (this.#bytes === 0) for (const wake of this.#wakeWriter.splice(0)) wake()
+        if (this.#bytes === 0) this.#wakeWriters()
         return chunk
       }
       if (this.#ended) return undefined

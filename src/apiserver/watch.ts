@@ -1,5 +1,10 @@
 // Watches: the initial state if asked for, then every change, in the watcher's encoding. A frame is
-// made once for a change and an encoding, however many watch.
+// made once for a change and an encoding, however many watch. A slow client is not given more than
+// it reads: it follows the cache's log at its own pace, and only ends when that no longer reaches back.
+//
+//   state, log ──catch up──> live <──events── cache
+//                  ^          │
+//                  └──────────┘  too much unread
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { statusError } from '../api/machinery/status.ts'
 import { encode } from '../api/schema/encode.ts'
@@ -19,8 +24,8 @@ import { tableOf } from './tables.ts'
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
 
-/** A client that leaves this much unread is cut off; it then lists and watches anew. */
-const maxBufferedBytes = 4 * 1024 * 1024
+/** A client that leaves this much unread is given no more until it has read it. */
+const maxBufferedBytes = 1024 * 1024
 const chunkBytes = 64 * 1024
 const bookmarkEveryMs = 60_000
 /** A last bookmark before the server's own timeout, so that the next watch starts from it. */
@@ -53,7 +58,10 @@ export class Watch implements CacheListener {
   #unlisten: () => void = () => {}
   #pending: Uint8Array[] = []
   #flushing = false
-  #sendingInitial = false
+  /** Events are sent as they come; otherwise they wait in the log. */
+  #live = false
+  /** Changes up to this revision are written or pending. */
+  #position = 0
   #ended = false
   #firstTable = true
 
@@ -74,35 +82,26 @@ export class Watch implements CacheListener {
           : `${namespace}/`
     this.#unlisten = served.cache.listen(scope, this)
     this.#startTimers()
+    void this.#begin(after)
+  }
+
+  async #begin(after: number | undefined): Promise<void> {
+    const { served, namespace, query } = this.#request
+    this.#position = after ?? this.#deps.cache.revision
     if (after === undefined) {
-      void this.#sendInitial(served.cache.list(namespace), this.#deps.cache.revision)
-      return
+      const state = served.cache.list(namespace)
+      if (!(await this.#writeAll(this.#framesOfState(state, this.#position)))) return
     }
-    for (const change of served.cache.changesAfter(after) ?? []) {
-      if (change.entry.key.startsWith(namespace === '' ? '' : `${namespace}/`)) this.onEvent(change)
-    }
-    if (query.sendInitialEvents) this.#push(this.#bookmark(this.#deps.cache.revision, true))
+    await this.#catchUp()
+    if (after === undefined || !query.sendInitialEvents || this.#ended) return
+    this.#push(this.#bookmark(this.#deps.cache.revision, true))
   }
 
   onEvent(change: CacheEvent): void {
-    const { filter } = this.#request
-    const now = change.type === 'put' && filter.matches(change.entry)
-    const before = change.previous !== undefined && filter.matches(change.previous)
-    if (!now && !before) return
-    const type: EventType = now ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED'
-    // What leaves the selection is shown as it last was in it, at the revision it left.
-    const entry = now
-      ? change.entry
-      : change.type === 'delete'
-        ? change.entry
-        : change.previous!.at(change.revision)
-    const id = `${type};${this.#request.served.apiVersion};${this.#encodingId()}`
-    let frame = change.frames.get(id)
-    if (!frame) {
-      frame = this.#frame(type, entry)
-      if (!this.#firstTable) change.frames.set(id, frame)
-    }
-    this.#push(frame)
+    if (!this.#live) return
+    this.#position = change.revision
+    const frame = this.#frameOfChange(change)
+    if (frame) this.#push(frame)
   }
 
   onEnd(): void {
@@ -119,14 +118,64 @@ export class Watch implements CacheListener {
     return `${media.id};${media.as === 'table' ? includeObject : ''}`
   }
 
-  async #sendInitial(entries: readonly CacheEntry[], revision: number): Promise<void> {
+  *#framesOfState(entries: readonly CacheEntry[], revision: number): Generator<Uint8Array> {
     const { filter, query } = this.#request
-    this.#sendingInitial = true
+    for (const entry of entries) if (filter.matches(entry)) yield this.#frame('ADDED', entry)
+    if (query.sendInitialEvents && query.allowWatchBookmarks) yield this.#bookmark(revision, true)
+  }
+
+  /** From the log until it is at its end; from then on events are sent as they come. */
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const changes = this.#request.served.cache.changesAfter(this.#position)
+      if (!changes) {
+        this.#finish(() => this.#sink.abort())
+        return
+      }
+      const last = changes.at(-1)
+      if (!last) break
+      this.#position = last.revision
+      if (!(await this.#writeAll(this.#framesOfLog(changes)))) return
+    }
+    this.#live = true
+  }
+
+  *#framesOfLog(changes: readonly CacheEvent[]): Generator<Uint8Array> {
+    const { namespace } = this.#request
+    const scope = namespace === '' ? '' : `${namespace}/`
+    for (const change of changes) {
+      const frame = change.entry.key.startsWith(scope) ? this.#frameOfChange(change) : undefined
+      if (frame) yield frame
+    }
+  }
+
+  /** Undefined for a change that was never in the selection. */
+  #frameOfChange(change: CacheEvent): Uint8Array | undefined {
+    const { filter, served } = this.#request
+    const now = change.type === 'put' && filter.matches(change.entry)
+    const before = change.previous !== undefined && filter.matches(change.previous)
+    if (!now && !before) return undefined
+    const type: EventType = now ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED'
+    // What leaves the selection is shown as it last was in it, at the revision it left.
+    const entry = now
+      ? change.entry
+      : change.type === 'delete'
+        ? change.entry
+        : change.previous!.at(change.revision)
+    const id = `${type};${served.apiVersion};${this.#encodingId()}`
+    let frame = change.frames.get(id)
+    if (!frame) {
+      frame = this.#frame(type, entry)
+      if (!this.#firstTable) change.frames.set(id, frame)
+    }
+    return frame
+  }
+
+  /** Chunk by chunk, as the client takes them. False when it is gone before the end. */
+  async #writeAll(frames: Iterable<Uint8Array>): Promise<boolean> {
     let chunk: Uint8Array[] = []
     let size = 0
-    for (const entry of entries) {
-      if (!filter.matches(entry)) continue
-      const frame = this.#frame('ADDED', entry)
+    for (const frame of frames) {
       chunk.push(frame)
       size += frame.length
       if (size < chunkBytes) continue
@@ -134,20 +183,16 @@ export class Watch implements CacheListener {
       chunk = []
       size = 0
       await this.#sink.drained()
-      if (this.#ended) return
-    }
-    if (query.sendInitialEvents && query.allowWatchBookmarks) {
-      chunk.push(this.#bookmark(revision, true))
+      if (this.#ended) return false
     }
     if (chunk.length > 0) this.#write(chunk)
-    this.#sendingInitial = false
-    if (this.#pending.length > 0) this.#scheduleFlush()
+    return true
   }
 
   #push(frame: Uint8Array): void {
     if (this.#ended) return
     this.#pending.push(frame)
-    if (!this.#sendingInitial) this.#scheduleFlush()
+    this.#scheduleFlush()
   }
 
   /** All frames of one turn go out in one write. */
@@ -160,8 +205,14 @@ export class Watch implements CacheListener {
       const frames = this.#pending
       this.#pending = []
       this.#write(frames)
-      if (this.#sink.buffered() > maxBufferedBytes) this.#finish(() => this.#sink.abort())
+      if (this.#live && this.#sink.buffered() > maxBufferedBytes) void this.#waitForClient()
     })
+  }
+
+  async #waitForClient(): Promise<void> {
+    this.#live = false
+    await this.#sink.drained()
+    if (!this.#ended) await this.#catchUp()
   }
 
   #write(frames: readonly Uint8Array[]): void {
@@ -240,13 +291,13 @@ export class Watch implements CacheListener {
   }
 
   #sendBookmark(): void {
-    if (this.#ended || this.#sendingInitial) return
+    if (this.#ended || !this.#live) return
     this.#push(this.#bookmark(this.#deps.cache.revision, false))
   }
 
   #finish(close: () => void): void {
     if (this.#ended) return
-    if (this.#pending.length > 0 && !this.#sendingInitial) this.#write(this.#pending)
+    if (this.#pending.length > 0) this.#write(this.#pending)
     this.#pending = []
     this.#ended = true
     this.#unlisten()

@@ -1,0 +1,116 @@
+// Watches and clients that read slowly, through the transport without a socket.
+import { generateKeyPairSync } from 'node:crypto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FakeClock } from '../lib/fake-clock.ts'
+import { silentLogger } from '../lib/log.ts'
+import { seededRandom } from '../lib/random.ts'
+import { openMemoryStore } from '../store/memory.ts'
+import type { Apiserver } from './apiserver.ts'
+import { startApiserver } from './apiserver.ts'
+import type { LocalTransport } from './transport.ts'
+
+const path = '/api/v1/namespaces/default/configmaps'
+/** Of one object; a few dozen of them are more than a client may leave unread. */
+const payload = 'x'.repeat(100_000)
+
+let api: Apiserver
+let transport: LocalTransport
+
+beforeEach(async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const config = {
+    bindAddress: '127.0.0.1',
+    securePort: 0,
+    tlsCert: '',
+    tlsPrivateKey: '',
+    serviceAccountSigningKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
+    serviceClusterIPRange: ['10.96.0.0/16'],
+    advertiseAddress: '192.168.50.2',
+  }
+  const listen = async () => ({
+    address: '127.0.0.1',
+    port: 6443,
+    adopt: () => {},
+    close: async () => {},
+  })
+  api = await startApiserver(config, {
+    store: openMemoryStore(),
+    clock: new FakeClock(),
+    random: seededRandom(1),
+    log: silentLogger,
+    listen,
+  })
+  transport = api.transportFor({ name: 'admin', groups: ['system:masters'] })
+})
+
+afterEach(() => api.stop())
+
+async function create(name: string): Promise<void> {
+  const object = { metadata: { name }, data: { payload } }
+  const headers = { 'content-type': 'application/json' }
+  const body = Buffer.from(JSON.stringify(object))
+  const { code } = await transport.request({ method: 'POST', path, headers, body })
+  expect(code).toBe(201)
+}
+
+async function createAll(prefix: string, count: number): Promise<readonly string[]> {
+  const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+  for (const name of names) await create(name)
+  return names
+}
+
+async function startWatch(query: string): Promise<AsyncIterator<Uint8Array>> {
+  const { code, body } = await transport.request({ method: 'GET', path: `${path}?watch=1${query}` })
+  expect(code).toBe(200)
+  return body[Symbol.asyncIterator]()
+}
+
+/** The names in the next `count` events, however they are cut into chunks. */
+async function readNames(body: AsyncIterator<Uint8Array>, count: number): Promise<string[]> {
+  const names: string[] = []
+  let rest = ''
+  while (names.length < count) {
+    const { value, done } = await body.next()
+    if (done) throw new Error(`the watch ended after ${names.length} events`)
+    const lines = (rest + Buffer.from(value).toString()).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { object } = JSON.parse(line) as { object: { metadata: { name: string } } }
+      names.push(object.metadata.name)
+    }
+  }
+  return names
+}
+
+const revisionNow = async (): Promise<string> => {
+  const { body } = await transport.request({ method: 'GET', path: `${path}?limit=1` })
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  return JSON.parse(Buffer.concat(chunks).toString()).metadata.resourceVersion
+}
+
+test('a watch sends its initial state however much it is', async () => {
+  const names = await createAll('m', 60)
+  const body = await startWatch('')
+  expect((await readNames(body, names.length)).sort()).toEqual([...names].sort())
+})
+
+test('a watch resumes however much it has missed', async () => {
+  const before = await revisionNow()
+  const names = await createAll('m', 60)
+  const body = await startWatch(`&resourceVersion=${before}`)
+  expect(await readNames(body, names.length)).toEqual(names)
+})
+
+test('a watch whose client reads nothing for a while loses nothing, in order', async () => {
+  const body = await startWatch(`&resourceVersion=${await revisionNow()}`)
+  const first = body.next()
+  const names = await createAll('m', 60)
+  const { value } = await first
+  const [head = ''] = Buffer.from(value).toString().split('\n')
+  expect(JSON.parse(head).object.metadata.name).toBe(names[0])
+  expect(await readNames(body, names.length - 1)).toEqual(names.slice(1))
+  await create('later')
+  expect(await readNames(body, 1)).toEqual(['later'])
+})
