@@ -3,7 +3,7 @@ import type { Resource } from '../machinery/resource.ts'
 import { structNames } from '../schema/schema.ts'
 import { answers } from './operations.ts'
 import { addResourcePaths, metaName, namingOf, schemaNamesOf } from './paths.ts'
-import type { Json } from './schemas.ts'
+import type { GroupVersionName, Json } from './schemas.ts'
 import { leafSchema, refTo, schemaName, structSchema } from './schemas.ts'
 
 export interface DocumentInput {
@@ -13,6 +13,9 @@ export interface DocumentInput {
   /** The schema of a custom resource's objects, as OpenAPI publishes it. */
   readonly customSchema?: (resource: Resource) => Json | undefined
 }
+
+/** Json by path or by name. */
+export type PathItems = Readonly<Record<string, Json>>
 
 /** "1.36", the version of the API. */
 export const apiVersionText = '1.36'
@@ -40,7 +43,8 @@ export const documentOf = (paths: Json, schemas: Json): Json => ({
 
 const refPrefix = '#/components/schemas/'
 
-function collectRefs(value: unknown, found: Set<string>): void {
+/** The names of the schemas that a part of a document refers to. */
+export function collectRefs(value: unknown, found: Set<string>): void {
   if (value === null || typeof value !== 'object') return
   for (const [key, item] of Object.entries(value)) {
     if (key === '$ref' && typeof item === 'string' && item.startsWith(refPrefix)) {
@@ -49,35 +53,48 @@ function collectRefs(value: unknown, found: Set<string>): void {
   }
 }
 
+interface SchemaContext {
+  readonly groupVersions: readonly GroupVersionName[]
+  readonly custom: ReadonlyMap<string, Json>
+}
+
+/** The schema that a reference leads to. */
+export function schemaNamed(name: string, { groupVersions, custom }: SchemaContext): Json {
+  const struct = structOfSchema(name)
+  const schema =
+    custom.get(name) ??
+    leafSchema(name) ??
+    (struct === undefined ? undefined : structSchema(struct, groupVersions))
+  if (!schema) throw new Error(`no schema "${name}" for an OpenAPI document`)
+  return schema
+}
+
 /** All schemas that the paths refer to, and those that these refer to. */
-export function schemasFor(
-  paths: Json,
-  input: Pick<DocumentInput, 'group' | 'version'>,
-  custom: ReadonlyMap<string, Json>,
-): Json {
+export function schemasFor(paths: Json, context: SchemaContext): Json {
   const waiting = new Set<string>()
   collectRefs(paths, waiting)
   const schemas: Record<string, Json> = {}
   // A Set visits what is added while it is walked.
   for (const name of waiting) {
-    const struct = structOfSchema(name)
-    const schema =
-      custom.get(name) ??
-      leafSchema(name) ??
-      (struct === undefined ? undefined : structSchema(struct, input))
-    if (!schema) throw new Error(`no schema "${name}" for an OpenAPI document`)
+    const schema = schemaNamed(name, context)
     schemas[name] = schema
     collectRefs(schema, waiting)
   }
   return sortKeys(schemas)
 }
 
-const sortKeys = (object: Readonly<Record<string, Json>>): Json =>
+const sortKeys = (object: PathItems): PathItems =>
   Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** The document of a group version: /openapi/v3/api/v1, /openapi/v3/apis/apps/v1. */
 export function groupVersionDocument(input: DocumentInput): Json {
-  const { group, version, resources } = input
+  const paths = groupVersionPaths(input)
+  const schemas = schemasFor(paths, { groupVersions: [input], custom: customSchemas(input) })
+  return documentOf(paths, schemas)
+}
+
+/** Sorted. */
+export function groupVersionPaths({ group, version, resources }: DocumentInput): PathItems {
   const base = baseOf(group, version)
   const { prefix, tag } = namingOf(group, version)
   const paths: Record<string, Json> = {}
@@ -92,11 +109,11 @@ export function groupVersionDocument(input: DocumentInput): Json {
     }
   }
   for (const resource of resources) addResourcePaths(paths, base, resource)
-  const sorted = sortKeys(paths)
-  return documentOf(sorted, schemasFor(sorted, input, customSchemas(input)))
+  return sortKeys(paths)
 }
 
-function customSchemas(input: DocumentInput): ReadonlyMap<string, Json> {
+/** The schemas of custom resources and their lists, by name. */
+export function customSchemas(input: DocumentInput): ReadonlyMap<string, Json> {
   const schemas = new Map<string, Json>()
   for (const resource of input.resources) {
     if (resource.struct !== '') continue

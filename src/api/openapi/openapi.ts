@@ -1,5 +1,5 @@
-// OpenAPI v3 as the API server publishes it: an index of documents, each made when it is first
-// asked for. A document's hash comes from what it is made of, so that the index costs no document.
+// OpenAPI as the API server publishes it: an index of v3 documents and one of v2, each made when it
+// is first asked for. A document's hash comes from what it is made of: the index costs no document.
 import { createHash } from 'node:crypto'
 import type { Group, GroupVersion } from '../documents/discovery.ts'
 import type { Resource } from '../machinery/resource.ts'
@@ -7,7 +7,10 @@ import { tableJson } from '../schema/table.gen.ts'
 import { groupVersionDocument } from './document.ts'
 import { groupDocument, rootDocuments } from './root-documents.ts'
 import type { Json } from './schemas.ts'
+import type { SwaggerForm } from './swagger.ts'
+import { buildSwagger } from './swagger.ts'
 
+export type { SwaggerForm } from './swagger.ts'
 export type { Json } from './schemas.ts'
 
 export interface OpenApiDocument {
@@ -43,6 +46,7 @@ export class OpenApi {
   #source: OpenApiSource
   #entries: Map<string, Entry> | undefined
   #kept: ReadonlyMap<string, Entry> = new Map()
+  #swagger: { readonly hash: string; readonly bodies: Map<SwaggerForm, Buffer> } | undefined
 
   constructor(source: OpenApiSource) {
     this.#source = source
@@ -70,6 +74,16 @@ export class OpenApi {
     if (!entry) return undefined
     entry.body ??= Buffer.from(JSON.stringify(entry.build()))
     return { body: entry.body, hash: entry.hash }
+  }
+
+  /** GET /openapi/v2: all that is served in one document. Its forms have one hash. */
+  swagger(form: SwaggerForm): OpenApiDocument {
+    const hash = hashOf([...this.#current()].map(([path, entry]) => path + entry.hash).join())
+    if (this.#swagger?.hash !== hash) this.#swagger = { hash, bodies: new Map() }
+    const { bodies } = this.#swagger
+    const body = bodies.get(form) ?? buildSwagger(this.#source, form)
+    bodies.set(form, body)
+    return { body, hash }
   }
 
   #current(): ReadonlyMap<string, Entry> {

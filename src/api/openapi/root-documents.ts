@@ -14,7 +14,7 @@ interface Endpoint {
 
 function single({ path, tag, id, responses }: Endpoint, extra: ReadonlyMap<string, Json>): Json {
   const paths = { [path]: { get: { tags: [tag], operationId: id, responses } } }
-  return documentOf(paths, schemasFor(paths, { group: '', version: 'v1' }, extra))
+  return documentOf(paths, schemasFor(paths, { groupVersions: [], custom: extra }))
 }
 
 const noSchemas: ReadonlyMap<string, Json> = new Map()
@@ -64,6 +64,9 @@ const versionSchema: Json = {
   ),
 }
 
+/** Schemas that are of no struct in the table. */
+export const ownSchemas: ReadonlyMap<string, Json> = new Map([[versionName, versionSchema]])
+
 const contentOf = (type: string, schema: Json): Json => ({
   200: { content: { [type]: { schema } } },
   401: {},
@@ -101,7 +104,7 @@ export const rootDocuments: Readonly<Record<string, () => Json>> = {
         id: 'getCodeVersion',
         responses: contentOf('application/json', refTo(versionName)),
       },
-      new Map([[versionName, versionSchema]]),
+      ownSchemas,
     ),
   '.well-known/openid-configuration': () =>
     single(

@@ -32,6 +32,9 @@ const specialNames: Readonly<Record<SpecialName, string>> = {
   JSONSchemaPropsOrStringArray: `${apiextensions}.JSONSchemaPropsOrStringArray`,
 }
 
+export const quantityName = specialNames.Quantity
+export const intOrStringName = specialNames.IntOrString
+
 /** What a patch body may hold: anything. No struct of the table. */
 export const patchName = 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch'
 
@@ -138,19 +141,35 @@ function kindsOf(struct: string): readonly GroupVersionKind[] {
   })
 }
 
+/** Lists of discovery's own structs that must be there; the table knows only what OpenAPI v3 recorded. */
+const requiredLists: Readonly<Record<string, readonly string[]>> = {
+  'meta.v1.APIGroup': ['versions'],
+  'meta.v1.APIGroupList': ['groups'],
+  'meta.v1.APIVersions': ['versions', 'serverAddressByClientCIDRs'],
+}
+
 /** Registered with every group version; a document names its own. */
 const everywhere: ReadonlySet<string> = new Set(['meta.v1.DeleteOptions', 'meta.v1.WatchEvent'])
 
-/** The schema of a struct in the document of a group version. */
-export function structSchema(
-  id: string,
-  document: { readonly group: string; readonly version: string },
-): Json {
+export interface GroupVersionName {
+  readonly group: string
+  readonly version: string
+}
+
+/** The schema of a struct in the document of these group versions. */
+export function structSchema(id: string, groupVersions: readonly GroupVersionName[]): Json {
   const struct = structOf(id)
   const members = [...struct.members].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const required = struct.members.filter(isRequired).map((field) => field.name)
+  const lists = requiredLists[id]
+  const required = struct.members
+    .filter((field) => isRequired(field) || lists?.includes(field.name))
+    .map((field) => field.name)
   const properties = members.map((field) => [field.name, propertySchema(id, field)])
-  const kinds = everywhere.has(id) ? kindsEverywhere(struct.goName, document) : kindsOf(id)
+  const kinds = everywhere.has(id)
+    ? kindsEverywhere(struct.goName, groupVersions)
+    : lists
+      ? kindsEverywhere(struct.goName, [])
+      : kindsOf(id)
   return {
     type: 'object',
     ...(required.length > 0 && { required }),
@@ -163,10 +182,14 @@ export function structSchema(
 
 function kindsEverywhere(
   kind: string,
-  { group, version }: { readonly group: string; readonly version: string },
+  groupVersions: readonly GroupVersionName[],
 ): readonly GroupVersionKind[] {
-  const core = { group: '', kind, version: 'v1' }
-  return group === '' ? [core] : [core, { group, kind, version }]
+  const named = groupVersions.filter(({ group }) => group !== '')
+  return [{ group: '', version: 'v1' }, ...named].map(({ group, version }) => ({
+    group,
+    kind,
+    version,
+  }))
 }
 
 /** The schema behind a name that no struct has; undefined if there is none. */
