@@ -35,7 +35,8 @@ export interface ControllerDeps {
   readonly log: Logger
 }
 
-const maxRetries = 15
+/** So many failures in a row are no passing trouble. */
+const loudFailures = 16
 /** A write that has not come back by then was made on a connection we no longer watch on. */
 const ownWriteTimeoutMs = 10_000
 
@@ -148,21 +149,15 @@ class Shell {
     this.#retry(key, serious[0]!.error)
   }
 
+  /** Says aloud, once until the key succeeds, that a key keeps failing; expected refusals stay quiet. */
   #retry(key: string, cause: unknown): void {
+    const { log } = this.#deps
     const failures = this.#queue.retry(key)
     const keys = { key, failures, ...(cause instanceof Error ? { error: cause } : { cause }) }
-    if (failures > maxRetries) {
-      this.#queue.forget(key)
-      this.#deps.log.error('key failed too often, waiting for its next event', keys)
-    } else if (
-      isReason(cause, 'Conflict') ||
-      cause instanceof StatusError ||
-      typeof cause === 'string'
-    ) {
-      this.#deps.log.debug('key failed, will retry', keys)
-    } else {
-      this.#deps.log.warn('key failed, will retry', keys)
-    }
+    const isExpected = cause instanceof StatusError || typeof cause === 'string'
+    if (failures === loudFailures) log.error('key keeps failing', keys)
+    else if (isExpected || failures > loudFailures) log.debug('key failed, will retry', keys)
+    else log.warn('key failed, will retry', keys)
   }
 
   /** In order; the first step with a failure is the last one. Waits until its writes came back. */
