@@ -107,6 +107,31 @@ api(program.command('doctor'))
   .option('--explain <check>', 'print the page of a check')
   .action(async (target, options) => (await import('./doctor.ts')).doctor(target, options))
 
+const explain = program
+  .command('explain')
+  .description('show how names and connections come about, step by step, from live evidence')
+
+api(explain.command('register'))
+  .description('the six steps from POST to an answer, for a Service')
+  .argument('<service>')
+  .option('--follow', 'stay, and show what changes as it happens', false)
+  .action(async (name, options) => (await import('./explain.ts')).register(name, options))
+
+api(explain.command('resolve'))
+  .description("the queries a Pod's resolver sends for a name, and their answers")
+  .argument('<pod>')
+  .argument('<name>')
+  .addOption(
+    new Option('--libc <libc>', 'default: guessed by the image').choices(['glibc', 'musl']),
+  )
+  .action(async (pod, name, options) => (await import('./explain.ts')).resolve(pod, name, options))
+
+api(explain.command('connect'))
+  .description("a packet's way from a Pod to SERVICE:PORT through the live rules")
+  .argument('<pod>')
+  .argument('<service>', 'SERVICE[.NAMESPACE]:PORT')
+  .action(async (pod, to, options) => (await import('./explain.ts')).connect(pod, to, options))
+
 // Components keep their upstream's flags and parse them themselves (main.ts); these lines are for --help.
 program
   .command('apiserver')

@@ -69,6 +69,17 @@ export async function seeDns(
   }
 }
 
+/** The same questions to every DNS Pod that is ready. */
+export async function seeAnswersOf(
+  questions: readonly DnsQuestion[],
+  sight: Sight,
+  probes: Probes | undefined,
+): Promise<readonly DnsAnswer[]> {
+  const place = { namespace: dnsNamespace, labelSelector: dnsLabel }
+  const replicas = (await sight.list(pods, 'dns-pods', place)).filter(isPodReady)
+  return seeAnswers(replicas.slice(0, maxReplicas), questions, { sight, probes })
+}
+
 async function seeReady(
   replicas: readonly Pod[],
   sight: Sight,

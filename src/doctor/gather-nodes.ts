@@ -78,7 +78,8 @@ export async function seeRules(
   return undefined
 }
 
-async function seeKubelets(
+/** What kubelets tell of themselves, by node; those that do not are missed. */
+export async function seeKubelets(
   clients: readonly Pod[],
   sight: Sight,
 ): Promise<ReadonlyMap<string, KubeletConfiguration>> {

@@ -22,11 +22,11 @@ const maxTypos = 2
 const generated =
   /^(pod-template-hash|controller-revision-hash|pod-template-generation|apps\.kubernetes\.io\/pod-index|statefulset\.kubernetes\.io\/pod-name)$/
 
-/** Pods that nearly match, the nearest first. Empty when none has anything in common. */
+/** Pods that nearly match, the nearest first. A key alone in common is no near miss. */
 export function nearMisses(selector: Labels, pods: readonly Pod[]): NearMiss[] {
   return pods
     .map((pod) => compare(selector, pod))
-    .filter(({ score }) => score > 0)
+    .filter(({ score }) => score >= nearLabel)
     .sort((one, other) => other.score - one.score)
 }
 

@@ -147,3 +147,21 @@ export const emptyDns: DnsSeen = {
   access: [],
   answers: [],
 }
+
+/** Nothing seen yet. */
+export const emptySnapshot: Omit<Snapshot, 'asked' | 'nowMs' | 'clusterDomain'> = {
+  services: [],
+  endpointSlices: [],
+  pods: [],
+  namesakes: [],
+  podsElsewhere: [],
+  clients: [],
+  namespaces: [],
+  networkPolicies: [],
+  nodes: [],
+  dns: emptyDns,
+  kubelets: new Map(),
+  nodeRules: [],
+  podPorts: [],
+  unseen: [],
+}
