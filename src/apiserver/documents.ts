@@ -1,5 +1,6 @@
 // Answers that describe the server: discovery in both forms, OpenAPI, the version, the list of paths.
 import { createHash } from 'node:crypto'
+import { gunzipSync } from 'node:zlib'
 import {
   aggregatedDocument,
   apiGroupDocument,
@@ -10,6 +11,7 @@ import {
 } from '../api/documents/discovery.ts'
 import type { Group } from '../api/documents/discovery.ts'
 import { OpenApi } from '../api/openapi/openapi.ts'
+import type { SwaggerForm } from '../api/openapi/openapi.ts'
 import type { Answer, ApiCall } from './call.ts'
 import { headerOf } from './call.ts'
 import { encodeTyped } from './encode.ts'
@@ -43,6 +45,7 @@ export function createDocuments(
       const path = call.path.length > 1 ? call.path.replace(/\/+$/, '') : call.path
       if (path === '/version') return json(versionDocument(config.gitVersion))
       if (path === '/') return json({ paths: rootPaths(groups) })
+      if (path === '/openapi/v2') return swaggerAnswer(openapi, call)
       if (path === '/openapi/v3') return openApiIndex(openapi)
       if (path.startsWith('/openapi/v3/')) {
         return openApiDocument(openapi, call, path.slice('/openapi/v3/'.length))
@@ -86,6 +89,7 @@ const ownPaths = [
   '/healthz',
   '/livez',
   '/metrics',
+  '/openapi/v2',
   '/openapi/v3',
   '/openid/v1/jwks',
   '/readyz',
@@ -212,4 +216,40 @@ function openApiDocument(openapi: OpenApi, call: ApiCall, path: string): Answer 
   if (!/json|\*\/\*|^$/.test(accept)) return { code: 406, headers: { vary: 'Accept' } }
   if (headerOf(call.headers, 'if-none-match') === etag) return { code: 304, headers }
   return { code: 200, headers, body: [body] }
+}
+
+const swaggerProtobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+
+/** By accepted type. The "@", which no media type may have, is what clients still ask for. */
+const swaggerForms: ReadonlyMap<string, SwaggerForm> = new Map([
+  ['*/*', 'json'],
+  ['application/*', 'json'],
+  ['application/json', 'json'],
+  ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'protobuf'],
+  [swaggerProtobuf, 'protobuf'],
+])
+
+function swaggerForm(accept: string): SwaggerForm | undefined {
+  const clauses = accept.split(',').map(parseClause)
+  return clauses
+    .filter(({ quality }) => quality > 0)
+    .sort((one, other) => other.quality - one.quality)
+    .map(({ type }) => swaggerForms.get(type))
+    .find((form) => form !== undefined)
+}
+
+function swaggerAnswer(openapi: OpenApi, call: ApiCall): Answer {
+  const form = swaggerForm(headerOf(call.headers, 'accept') || '*/*')
+  if (!form) return { code: 406, headers: { vary: 'Accept' } }
+  const { packed, hash } = openapi.swagger(form)
+  const headers = {
+    'content-type': form === 'json' ? 'application/json' : swaggerProtobuf,
+    etag: `"${hash}"`,
+    vary: 'Accept, Accept-Encoding',
+  }
+  if (headerOf(call.headers, 'if-none-match') === headers.etag) return { code: 304, headers }
+  if (/\bgzip\b/.test(headerOf(call.headers, 'accept-encoding') ?? '')) {
+    return { code: 200, headers: { ...headers, 'content-encoding': 'gzip' }, body: [packed] }
+  }
+  return { code: 200, headers, body: [gunzipSync(packed)] }
 }
