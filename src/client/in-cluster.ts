@@ -39,9 +39,18 @@ export function tokenFile(file: string): () => string {
   let readAtMs = performance.now()
   return () => {
     if (performance.now() - readAtMs > tokenMaxAgeMs) {
-      token = readFileSync(file, 'utf8').trim()
       readAtMs = performance.now()
+      token = readToken(file) ?? token
     }
     return token
+  }
+}
+
+/** While a token is being replaced there may be none: the old one is good for a while yet. */
+function readToken(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined
+  } catch {
+    return undefined
   }
 }

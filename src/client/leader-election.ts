@@ -26,39 +26,92 @@ export interface LeaderElectionDeps {
   readonly log: Logger
 }
 
+export interface Leading {
+  /** What the leader does, until the signal is aborted. */
+  lead(signal: AbortSignal): Promise<void>
+  /** Ends the candidacy, or the leadership. */
+  readonly signal: AbortSignal
+}
+
 const jitterFactor = 1.2
+const defaultRetryMs = 2000
+const defaultDeadlineMs = 10_000
 
 /**
- * Waits until we lead, runs `lead` with a signal that is aborted when leadership is lost, and
- * resolves with why it ended. On `signal` the lease is given back.
+ * Waits until we lead, then runs `lead`. Resolves with 'lost' when the lease could not be renewed in
+ * time, with 'stopped' when the signal was aborted or `lead` came to its end; the lease is given back
+ * then. Rejects with what `lead` rejects with.
  */
 export async function runLeaderElection(
   config: LeaderElectionConfig,
   deps: LeaderElectionDeps,
-  lead: (signal: AbortSignal) => Promise<void>,
-  signal: AbortSignal,
+  { lead, signal }: Leading,
 ): Promise<'stopped' | 'lost'> {
   const elector = new Elector(config, deps)
-  const retryMs = config.retryPeriodMs ?? 2000
-  while (!(await elector.tryOnce())) {
-    await deps.clock
-      .sleep(retryMs * (1 + deps.random.next() * jitterFactor), signal)
-      .catch(() => {})
-    if (signal.aborted) return 'stopped'
-  }
+  if (!(await acquire(elector, { config, deps, signal }))) return 'stopped'
   const lost = new AbortController()
-  const leading = lead(AbortSignal.any([signal, lost.signal]))
-  const deadlineMs = config.renewDeadlineMs ?? 10_000
-  let renewedMs = deps.clock.monotonic()
-  while (!signal.aborted && deps.clock.monotonic() - renewedMs < deadlineMs) {
-    await deps.clock.sleep(retryMs, signal).catch(() => {})
-    if (!signal.aborted && (await elector.tryOnce())) renewedMs = deps.clock.monotonic()
+  const ended = new AbortController()
+  const leading = lead(AbortSignal.any([signal, lost.signal])).finally(() => ended.abort())
+  // Awaited below; until then a rejection is not unhandled.
+  leading.catch(() => {})
+  const over = AbortSignal.any([signal, ended.signal])
+  const held = await hold(elector, { config, deps, signal: over })
+  if (!held) lost.abort(new Error('leader election lost'))
+  try {
+    await leading
+  } finally {
+    if (held) await elector.release()
   }
-  lost.abort(new Error('leader election lost'))
-  await leading
-  if (!signal.aborted) return 'lost'
-  await elector.release()
-  return 'stopped'
+  return held ? 'stopped' : 'lost'
+}
+
+interface Attempts {
+  readonly config: LeaderElectionConfig
+  readonly deps: LeaderElectionDeps
+  readonly signal: AbortSignal
+}
+
+/** False when the signal came first. */
+async function acquire(elector: Elector, { config, deps, signal }: Attempts): Promise<boolean> {
+  const retryMs = config.retryPeriodMs ?? defaultRetryMs
+  while (!signal.aborted) {
+    if (await elector.tryOnce(signal)) return true
+    const delayMs = retryMs * (1 + deps.random.next() * jitterFactor)
+    await deps.clock.sleep(delayMs, signal).catch(() => {})
+  }
+  return false
+}
+
+/** Renews until the signal comes (true) or until it is too late to renew (false). */
+async function hold(elector: Elector, { config, deps, signal }: Attempts): Promise<boolean> {
+  const { clock } = deps
+  const deadlineMs = config.renewDeadlineMs ?? defaultDeadlineMs
+  // Counted from the start of the attempt that succeeded: what others see was written after it.
+  let renewedMs = clock.monotonic()
+  while (!signal.aborted) {
+    await clock.sleep(config.retryPeriodMs ?? defaultRetryMs, signal).catch(() => {})
+    if (signal.aborted) break
+    const startedMs = clock.monotonic()
+    const remainsMs = renewedMs + deadlineMs - startedMs
+    if (remainsMs <= 0) return false
+    // A request that hangs must not keep us leading beyond the deadline.
+    const tooLate = new AbortController()
+    const timer = clock.after(remainsMs, () => tooLate.abort(new Error('renew deadline exceeded')))
+    const renewed = await elector.tryOnce(AbortSignal.any([signal, tooLate.signal]))
+    timer.cancel()
+    if (renewed) renewedMs = startedMs
+  }
+  return true
+}
+
+/** Rejects when the signal comes first, whether or not the work listens to it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 class Elector {
@@ -72,9 +125,9 @@ class Elector {
   }
 
   /** Takes or renews the lease; false when someone else holds it or the API failed. */
-  async tryOnce(): Promise<boolean> {
+  async tryOnce(signal: AbortSignal): Promise<boolean> {
     try {
-      return await this.#acquireOrRenew()
+      return await unlessAborted(this.#acquireOrRenew(signal), signal)
     } catch (error) {
       this.#deps.log.debug('cannot take or renew lease', { lease: this.#config.lease.name, error })
       return false
@@ -96,7 +149,7 @@ class Elector {
     await client.update({ ...lease, spec }).catch(() => {})
   }
 
-  async #acquireOrRenew(): Promise<boolean> {
+  async #acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     const client = this.#deps.client.resource(leases)
     const { lease: key, identity } = this.#config
     const now = formatMicroTime(this.#deps.clock.now())
@@ -106,13 +159,13 @@ class Elector {
       leaseDurationSeconds: durationMs / 1000,
       renewTime: now,
     }
-    const found = await client.get(key).catch((error: unknown) => {
+    const found = await client.get(key, { signal }).catch((error: unknown) => {
       if (isReason(error, 'NotFound')) return undefined
       throw error
     })
     if (!found) {
       const spec = { ...mine, acquireTime: now, leaseTransitions: 0 }
-      await client.create({ metadata: { ...key }, spec })
+      await client.create({ metadata: { ...key }, spec }, { signal })
       return true
     }
     this.#observe(found)
@@ -121,10 +174,8 @@ class Elector {
     const transitions = found.spec?.leaseTransitions ?? 0
     const acquired = held === identity ? (found.spec?.acquireTime ?? now) : now
     const leaseTransitions = held === identity ? transitions : transitions + 1
-    await client.update({
-      ...found,
-      spec: { ...found.spec, ...mine, acquireTime: acquired, leaseTransitions },
-    })
+    const spec = { ...found.spec, ...mine, acquireTime: acquired, leaseTransitions }
+    await client.update({ ...found, spec }, { signal })
     return true
   }
 

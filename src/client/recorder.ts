@@ -146,12 +146,17 @@ class Correlator {
   }
 
   decide(event: EventRecord, reference: string): Decision | undefined {
-    if (!this.#spend(withoutVersion(reference))) return undefined
-    const group = [withoutVersion(reference), event.type, event.reason].join('|')
+    const object = identityOf(event.regarding)
+    const group = [object, event.type, event.reason].join('|')
     const combined = this.#combine(group, event.message)
     const message = combined ? combinedPrefix + event.message : event.message
-    const key = combined ? group : `${group}|${event.message}`
-    return { key, message, known: this.#known.get(key) }
+    const part = withoutVersion(reference)
+    const key = combined ? group : [part, event.type, event.reason, event.message].join('|')
+    const known = this.#known.get(key)
+    if (this.#spend(object)) return { key, message, known }
+    // Not told, but counted: the next one that is told says so.
+    if (known) known.count++
+    return undefined
   }
 
   remember(key: string, event: Remembered): void {
@@ -169,7 +174,10 @@ class Correlator {
     }
     seen.lastMs = nowMs
     seen.messages.add(message)
-    return seen.messages.size >= similarLimit
+    if (seen.messages.size < similarLimit) return false
+    const [oldest] = seen.messages
+    seen.messages.delete(oldest ?? '')
+    return true
   }
 
   #spend(object: string): boolean {
@@ -183,6 +191,11 @@ class Correlator {
     bucket.tokens--
     return true
   }
+}
+
+/** The object without its parts and versions: what similar events and floods are told by. */
+function identityOf({ apiVersion, kind, metadata: { namespace, name, uid } }: KubeObject): string {
+  return JSON.stringify([apiVersion, kind, namespace, name, uid])
 }
 
 const withoutVersion = (reference: string) => reference.replace(/,"resourceVersion":"[^"]*"/, '')

@@ -34,82 +34,116 @@ function resourceClient<T extends KubeObject>(
   resource: Resource<T>,
 ): ResourceClient<T> {
   const apiVersion = apiVersionOf(resource)
+  /** Bodies and items of lists: the server wants to see what it is, and leaves it out itself. */
+  const typed = (object: T): T => ({ apiVersion, kind: resource.kind, ...object })
   const path = (key: Partial<ObjectKey>, subresource?: string) =>
     resourcePath(resource, key, subresource)
-  const json = async <Result>(
-    method: ApiRequest['method'],
-    target: string,
-    body?: unknown,
-    options?: { signal?: AbortSignal | undefined; contentType?: string },
-  ): Promise<Result> => {
-    const response = await transport.request({
-      method,
-      path: target,
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined
-          ? {}
-          : { 'content-type': options?.contentType ?? 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
-      ...(options?.signal ? { signal: options.signal } : {}),
-    })
-    return (await readJson(response)) as Result
-  }
-  /** A create or update body; the server wants to see what it is. */
-  const typed = (object: T) => ({ apiVersion, kind: resource.kind, ...object })
+  return { ...reads(transport, path, typed), ...writes(transport, path, typed) }
+}
 
+type PathOf = (key: Partial<ObjectKey>, subresource?: string) => string
+type Typed<T> = (object: T) => T
+type Reads<T extends KubeObject> = Pick<ResourceClient<T>, 'get' | 'list' | 'watch'>
+
+function reads<T extends KubeObject>(
+  transport: Transport,
+  path: PathOf,
+  typed: Typed<T>,
+): Reads<T> {
   return {
     get: (key, options = {}) =>
-      json(
-        'GET',
-        path(key, options.subresource) + query({ resourceVersion: options.resourceVersion }),
-        undefined,
-        options,
-      ),
+      call(transport, {
+        method: 'GET',
+        path: path(key, options.subresource) + query({ resourceVersion: options.resourceVersion }),
+        signal: options.signal,
+      }),
 
     async list(options = {}) {
-      const target = path({ namespace: options.namespace }) + query(listQuery(options))
-      const list = await json<List<T>>('GET', target, undefined, options)
+      const list = await call<List<T>>(transport, {
+        method: 'GET',
+        path: path({ namespace: options.namespace }) + query(listQuery(options)),
+        signal: options.signal,
+      })
       return { metadata: list.metadata, items: (list.items ?? []).map(typed) }
     },
 
     watch: (options = {}) => watch<T>(transport, path({ namespace: options.namespace }), options),
+  }
+}
 
+function writes<T extends KubeObject>(
+  transport: Transport,
+  path: PathOf,
+  typed: Typed<T>,
+): Omit<ResourceClient<T>, keyof Reads<T>> {
+  return {
     create: (object, options = {}) => {
       const { namespace, name } = object.metadata
-      const target = options.subresource
-        ? path({ namespace, name }, options.subresource)
-        : path({ namespace })
-      const body = options.subresource ? object : typed(object)
-      return json('POST', target + query(writeQuery(options)), body, options)
+      const { subresource, signal } = options
+      const target = subresource ? path({ namespace, name }, subresource) : path({ namespace })
+      const body = subresource ? object : typed(object)
+      return call(transport, {
+        method: 'POST',
+        path: target + query(writeQuery(options)),
+        body,
+        signal,
+      })
     },
 
     update: (object, options = {}) =>
-      json(
-        'PUT',
-        path(object.metadata, options.subresource) + query(writeQuery(options)),
-        typed(object),
-        options,
-      ),
+      call(transport, {
+        method: 'PUT',
+        path: path(object.metadata, options.subresource) + query(writeQuery(options)),
+        body: typed(object),
+        signal: options.signal,
+      }),
 
     patch: (key, patch, options = {}) => {
       const parameters = { ...writeQuery(options), ...(patch.force ? { force: 'true' } : {}) }
-      return json('PATCH', path(key, options.subresource) + query(parameters), patch.body, {
-        signal: options.signal,
+      return call(transport, {
+        method: 'PATCH',
+        path: path(key, options.subresource) + query(parameters),
+        body: patch.body,
         contentType: patchContentTypes[patch.type],
+        signal: options.signal,
       })
     },
 
     async delete(key, options = {}) {
-      await json('DELETE', path(key) + query(writeQuery(options)), options.body, options)
+      const target = path(key) + query(writeQuery(options))
+      const { body, signal } = options
+      await call(transport, { method: 'DELETE', path: target, body, signal })
     },
 
     async deleteCollection(options = {}) {
       const target = path({ namespace: options.namespace }) + query(listQuery(options))
-      await json('DELETE', target, options.body, options)
+      const { body, signal } = options
+      await call(transport, { method: 'DELETE', path: target, body, signal })
     },
   }
+}
+
+interface JsonRequest {
+  readonly method: ApiRequest['method']
+  readonly path: string
+  readonly body?: unknown
+  readonly contentType?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+async function call<Result>(transport: Transport, request: JsonRequest): Promise<Result> {
+  const { method, path, body, contentType = 'application/json', signal } = request
+  const response = await transport.request({
+    method,
+    path,
+    headers: {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': contentType }),
+    },
+    ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
+    ...(signal ? { signal } : {}),
+  })
+  return (await readJson(response)) as Result
 }
 
 /** "/apis/apps/v1/namespaces/default/deployments/web/status" */
