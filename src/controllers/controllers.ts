@@ -22,6 +22,7 @@ import { nodeIpamController } from './node-ipam.ts'
 import { nodeLifecycleController } from './nodelifecycle/nodelifecycle.ts'
 import { podGcController } from './podgc.ts'
 import { replicaSetController, replicationControllerController } from './replicaset/replicaset.ts'
+import { resourceQuotaController } from './resourcequota.ts'
 import { rootCAPublisher } from './root-ca-publisher.ts'
 import { serviceAccountController } from './serviceaccount.ts'
 import { serviceAccountTokenController, signerOf } from './service-account-tokens.ts'
@@ -77,6 +78,7 @@ export function allControllers(
     ttlAfterFinishedController(),
     disruptionController(),
     namespaceController({ discover, workers: 10 }),
+    resourceQuotaController({ discover, workers: 5, resyncMs: 300_000 }),
     serviceAccountController(),
     rootCAPublisher({ rootCA: config.rootCA }),
     ...(tokenKey

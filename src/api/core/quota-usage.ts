@@ -1,7 +1,7 @@
 // What an object costs of a ResourceQuota, and whether a quota is about it at all.
 import type { KubeObject } from '../machinery/resource.ts'
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from '../types/core.gen.ts'
-import { addLists, podResources, type ResourceList } from './resource-list.ts'
+import { addLists, pick, podResources, type ResourceList } from './resource-list.ts'
 
 /** Counted under their bare name as well as under "count/NAME". */
 const bareCounts: ReadonlySet<string> = new Set([
@@ -81,6 +81,32 @@ export function isAbout(resource: string, name: string): boolean {
   if (resource !== 'pods' || name.includes('storageclass.storage.k8s.io')) return false
   if (name === 'pods' || compute.has(name) || name.startsWith('hugepages-')) return true
   return (name.startsWith('requests.') && name !== 'requests.storage') || name.startsWith('limits.')
+}
+
+/** The resources, as in "count/", whose objects are counted under these names. */
+export function countedResources(names: readonly string[]): readonly string[] {
+  const counted = names.flatMap((name) => (name.startsWith('count/') ? [name.slice(6)] : []))
+  const candidates = new Set(['pods', 'services', ...bareCounts, ...counted])
+  return [...candidates].filter((resource) => names.some((name) => isAbout(resource, name)))
+}
+
+/** What is there of each resource, as a quota counts it: 0 for what there is none of. */
+export function countUsage(
+  quota: ResourceQuota,
+  found: ReadonlyMap<string, readonly KubeObject[]>,
+): ResourceList {
+  const names = Object.keys(quota.spec?.hard ?? {})
+  const used: Record<string, string | number> = {}
+  for (const [resource, objects] of found) {
+    const about = names.filter((name) => isAbout(resource, name))
+    let sum: ResourceList = {}
+    for (const object of objects) {
+      if (inScope(quota, resource, object))
+        sum = addLists(sum, pick(usageOf(resource, object), about))
+    }
+    for (const name of about) used[name] = sum[name] ?? '0'
+  }
+  return used
 }
 
 /** Containers that do not say what a quota counts: "must specify requests.cpu for: c1,c2". */
