@@ -26,6 +26,7 @@ import { resourceQuotaController } from './resourcequota.ts'
 import { rootCAPublisher } from './root-ca-publisher.ts'
 import { serviceAccountController } from './serviceaccount.ts'
 import { serviceAccountTokenController, signerOf } from './service-account-tokens.ts'
+import { serviceCIDRController } from './servicecidr.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction.ts'
 
@@ -79,6 +80,7 @@ export function allControllers(
     disruptionController(),
     namespaceController({ discover, workers: 10 }),
     resourceQuotaController({ discover, workers: 5, resyncMs: 300_000 }),
+    serviceCIDRController(),
     serviceAccountController(),
     rootCAPublisher({ rootCA: config.rootCA }),
     ...(tokenKey
