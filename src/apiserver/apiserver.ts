@@ -16,7 +16,9 @@ import { Cache } from './cache.ts'
 import { createClaimBook } from './claims.ts'
 import type { ApiserverConfig } from './config.ts'
 import { defaultNodePortRange } from './config.ts'
+import { startDefinitions } from './custom/definitions.ts'
 import { createDocuments } from './documents.ts'
+import type { Documents } from './documents.ts'
 import type { HealthCheck } from './health.ts'
 import { sweepExpired } from './event-ttl.ts'
 import { impersonationStage } from './impersonation.ts'
@@ -96,13 +98,23 @@ export async function startApiserver(
   }
   const pipeline = createRequestPipeline(config, deps, { core, state })
   await writeBootstrapObjects({ config, deps: core.registry, served: core.serving.all() })
+  const definitions = startDefinitions({
+    ...core,
+    log: deps.log,
+    onServed: (customSchema) => core.documents.update(resourcesOf(core.serving), customSchema),
+  })
+  await definitions.ready()
   const listener = await (deps.listen ?? openListener)(config, pipeline).catch((error: unknown) => {
     core.cache.stop()
     throw error
   })
   core.address = () => `${listener.address}:${listener.port}`
   await reconcileKubernetesService(core.registry, config, listener.port)
-  const stopLoops = startLoops(config, deps, { core, port: listener.port })
+  const endLoops = startLoops(config, deps, { core, port: listener.port })
+  const stopLoops = () => {
+    endLoops()
+    definitions.stop()
+  }
   return assemble({ deps, core, pipeline, listener, state, stopLoops })
 }
 
@@ -112,8 +124,11 @@ interface Core {
   readonly registry: RegistryDeps
   readonly authorize: Authorizer
   readonly rbac: ReturnType<typeof createRbac>
+  readonly documents: Documents
   address: () => string
 }
+
+const resourcesOf = (serving: Serving) => serving.all().map(({ resource }) => resource)
 
 function createCore(config: ApiserverConfig, deps: ApiserverDeps): Core {
   const { store, clock, random } = deps
@@ -145,7 +160,12 @@ function createCore(config: ApiserverConfig, deps: ApiserverDeps): Core {
       serviceFamilies: config.serviceClusterIPRange.map((range) => familyOf(range)),
     },
   }
-  return { cache, serving, registry, authorize, rbac, address: () => '' }
+  const reachable = { address: () => '' }
+  const documents = createDocuments(resourcesOf(serving), {
+    gitVersion: config.gitVersion ?? 'v1.36.2+signpost',
+    serverAddress: () => reachable.address(),
+  })
+  return Object.assign(reachable, { cache, serving, registry, authorize, rbac, documents })
 }
 
 function familyOf(range: string): 'IPv4' | 'IPv6' {
@@ -199,13 +219,9 @@ function createRequestPipeline(
     ...core.registry,
     onFrames: (served, count) => metrics.countFrames(served, count),
   }
-  const documents = createDocuments(
-    core.serving.all().map(({ resource }) => resource),
-    { gitVersion: config.gitVersion ?? 'v1.36.2+signpost', serverAddress: () => core.address() },
-  )
   const router = routerStage({
     find: (group, version, plural) => core.serving.find(group, version, plural),
-    documents,
+    documents: core.documents,
     checks: healthChecks(state),
     paths: { ...specials.paths, '/metrics': () => metrics.answer() },
     special: specials.find,

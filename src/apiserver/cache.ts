@@ -57,6 +57,13 @@ export class StorageCache {
     this.#logStart = revision
   }
 
+  /** What was worked out of the objects no longer holds: they are shown in another way now. */
+  forgetEncodings(): void {
+    for (const { key, stored, revision } of this.list('')) {
+      this.entries.set(key, new CacheEntry(key, stored, revision))
+    }
+  }
+
   load(entry: Entry): void {
     const key = entry.key.slice(this.prefix.length)
     this.entries.set(key, new CacheEntry(key, entry.value, entry.modRevision))

@@ -148,7 +148,8 @@ function markingOf(
   metadata.deletionTimestamp = deletionTime(deps, live, seconds)
   // A kind with a deletion of its own (Namespace) has no grace to speak of.
   if (!kind.startDeletion) metadata.deletionGracePeriodSeconds = seconds
-  if (!pending && metadata.generation !== undefined && metadata.generation > 0) {
+  const counted = metadata.generation !== undefined && metadata.generation > 0
+  if (!pending && counted && !kind.startDeletion && metadata.generation !== undefined) {
     metadata.generation += 1
   }
   if (!pending) kind.startDeletion?.(object, hookContext(deps, scope))

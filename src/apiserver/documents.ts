@@ -11,6 +11,7 @@ import {
 } from '../api/documents/discovery.ts'
 import type { Group } from '../api/documents/discovery.ts'
 import { OpenApi } from '../api/openapi/openapi.ts'
+import type { OpenApiSource } from '../api/openapi/openapi.ts'
 import type { SwaggerForm } from '../api/openapi/openapi.ts'
 import type { Answer, ApiCall } from './call.ts'
 import { headerOf } from './call.ts'
@@ -30,16 +31,23 @@ export interface Documents {
   answer(call: ApiCall): Answer | undefined
   /** Whether anything is served under this group and version. */
   serves(group: string): boolean
+  /** From now on these resources are described. */
+  update(resources: readonly Resource[], customSchema: OpenApiSource['customSchema']): void
 }
 
 export function createDocuments(
   resources: readonly Resource[],
   config: DocumentsConfig,
 ): Documents {
-  const groups = groupsOf(resources)
+  let groups = groupsOf(resources)
   const openapi = new OpenApi({ groups })
-  const discovery = createDiscovery(groups, config)
+  let discovery = createDiscovery(groups, config)
   return {
+    update: (current, customSchema) => {
+      groups = groupsOf(current)
+      openapi.update({ groups, ...(customSchema ? { customSchema } : {}) })
+      discovery = createDiscovery(groups, config)
+    },
     serves: (group) => groups.some(({ name }) => name === group),
     answer: (call) => {
       const path = call.path.length > 1 ? call.path.replace(/\/+$/, '') : call.path

@@ -86,6 +86,9 @@ export interface EntryList {
   readonly metadata: ListMeta
 }
 
+const listKindOf = ({ custom, resource }: Served): string =>
+  custom?.listKind ?? `${resource.kind}List`
+
 /** A list as pieces to be written one after the other. */
 export function encodeList(
   served: Served,
@@ -99,7 +102,7 @@ export function encodeList(
   }
   const head =
     media.as === 'none'
-      ? { kind: `${served.resource.kind}List`, apiVersion: served.apiVersion }
+      ? { kind: listKindOf(served), apiVersion: served.apiVersion }
       : { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${media.metaVersion}` }
   if (media.encoding === 'protobuf') return [protobufList(served, list, { head, media })]
   if (media.encoding === 'json' && !media.pretty) return jsonList(served, list, { head, media })

@@ -40,7 +40,11 @@ const patchTypes: Readonly<Record<string, PatchType>> = {
 export function patchTypeOf(served: Served, contentType: string | undefined): PatchType {
   const type = patchTypes[parseClause(contentType ?? '').type]
   if (type !== undefined && !(served.custom && type === 'strategic')) return type
-  throw statusError('UnsupportedMediaType', '415: Unsupported Media Type', {})
+  const accepted = Object.keys(patchTypes).filter((one) => patchTypes[one] !== 'strategic')
+  const message = served.custom
+    ? `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`
+    : '415: Unsupported Media Type'
+  throw statusError('UnsupportedMediaType', message, served.custom ? undefined : {})
 }
 
 export interface PatchInput {
@@ -131,7 +135,7 @@ function decoded(
   { shown, unknown, type }: DecodeContext,
 ): Draft<KubeObject> {
   const { served, options } = scope
-  if (served.custom) return structuredClone(value) as unknown as Draft<KubeObject>
+  if (served.custom) return decodedCustom(scope, value, { shown, unknown })
   requireKnownKind(value, shown)
   const result = decodeValue<Draft<KubeObject>>(served.resource.struct, value)
   if (!result.ok) {
@@ -146,6 +150,20 @@ function decoded(
     if (options.fieldValidation === 'Warn') scope.warnings.push(...strictWarnings(strictErrors))
   }
   return result.value
+}
+
+function decodedCustom(
+  { served, options, warnings }: WriteScope,
+  value: JsonObject,
+  { shown, unknown }: Pick<DecodeContext, 'shown' | 'unknown'>,
+): Draft<KubeObject> {
+  const object = structuredClone(value) as Record<string, unknown>
+  const strictErrors = [...unknown, ...(served.custom?.decode(object) ?? [])]
+  if (strictErrors.length > 0 && options.fieldValidation === 'Strict') {
+    throw notAnObjectOfItsKind(shown(), strictMessage(strictErrors))
+  }
+  if (options.fieldValidation === 'Warn') warnings.push(...strictWarnings(strictErrors))
+  return object as unknown as Draft<KubeObject>
 }
 
 function requireKnownKind({ apiVersion, kind }: JsonObject, shown: () => string): void {

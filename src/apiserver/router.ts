@@ -1,5 +1,6 @@
 // The last stage: which handler a request goes to.
-import { badRequestError } from '../api/machinery/status.ts'
+import { qualifiedResource } from '../api/machinery/resource.ts'
+import { badRequestError, notFoundError, statusError } from '../api/machinery/status.ts'
 import { healthAnswer } from './health.ts'
 import type { HealthCheck } from './health.ts'
 import type { Answer, ApiCall } from './call.ts'
@@ -51,13 +52,30 @@ function objectAnswer(deps: RouterDeps, exchange: Exchange, served: Served): Pro
   const namespace = namespaced && kind !== 'Namespace' ? info.namespace : ''
   const request: ObjectRequest = { exchange, served, namespace, name, subresource }
   const special = deps.special(served, subresource)
+  const refusal = served.custom && customRefusal(exchange, served)
+  if (refusal) return Promise.resolve(refusal)
   if (subresource === '') return special ? special(request) : deps.objects(request)
   const declared = served.resource.subresources.find((one) => one.name === subresource)
+  if (!declared && served.custom) throw notFoundError(served.resource, name)
   if (!declared || !special) throw notFoundPath()
   if (info.rest.length > 0 && subresource !== 'proxy') throw notFoundPath()
   if (!declared.verbs.includes(info.verb)) throw methodNotAllowed()
   if (namespaced && namespace === '') throw notFoundPath()
   return special(request)
+}
+
+/** Custom resources are served behind everything else, and so missed in other words. */
+function customRefusal({ info }: Exchange, { resource, custom }: Served): Answer | undefined {
+  const { verb, namespace } = info
+  const across = verb === 'list' || verb === 'watch'
+  const misplaced = resource.namespaced ? namespace === '' && !across : namespace !== ''
+  if (misplaced) return plainNotFound
+  if (verb !== 'create' || !custom?.terminating) return undefined
+  const name = qualifiedResource(resource)
+  throw statusError('MethodNotAllowed', `create is not supported on resources of kind "${name}"`, {
+    group: resource.group,
+    kind: resource.plural,
+  })
 }
 
 const duration = /^[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/

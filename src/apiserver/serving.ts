@@ -16,6 +16,10 @@ export interface Serving {
   /** By group and plural, the version in which it is stored. Throws for what is not served. */
   stored(resource: Pick<Resource, 'group' | 'plural'>): Served
   all(): readonly Served[]
+  /** Any served version of a custom resource. */
+  findCustom(group: string, plural: string): Served | undefined
+  /** Serves these versions of a custom resource instead of those served so far. */
+  serveCustom(of: Pick<Resource, 'group' | 'plural'>, versions: readonly Served[]): void
 }
 
 export function createServing(cache: Cache): Serving {
@@ -39,7 +43,7 @@ export function createServing(cache: Cache): Serving {
       kind,
       apiVersion: apiVersionOf(resource),
       cache: target?.cache ?? cache.storage(storagePrefix(resource)),
-      custom: false,
+      custom: undefined,
     } as { -readonly [Key in keyof Served]: Served[Key] }
     served.stored = target ?? served
     byKey.set(key, served)
@@ -55,5 +59,20 @@ export function createServing(cache: Cache): Serving {
       return served
     },
     all: () => [...byKey.values()],
+    findCustom: (group, plural) => byPlural.get(keyOf(group, '', plural)),
+    serveCustom: ({ group, plural }, versions) => {
+      const standing = [...byKey].filter(([, { resource, custom }]) => {
+        return custom && resource.group === group && resource.plural === plural
+      })
+      for (const [key] of standing) byKey.delete(key)
+      byPlural.delete(keyOf(group, '', plural))
+      for (const served of versions) {
+        // What is built in stays what it is.
+        const key = keyOf(group, served.resource.version, plural)
+        if (byKey.has(key)) continue
+        byKey.set(key, served)
+        byPlural.set(keyOf(group, '', plural), served)
+      }
+    },
   }
 }

@@ -6,6 +6,8 @@ import type { Cache } from './cache.ts'
 import type { ApiserverConfig } from './config.ts'
 import type { Authorizer } from './rbac/attributes.ts'
 import type { Rbac } from './rbac/authorizer.ts'
+import { loadDefinitionValidation } from '../api/apiextensions/crd.ts'
+import { handleObjects } from './registry.ts'
 import type { RegistryDeps } from './registry.ts'
 import type { RouterDeps, SpecialHandler } from './router.ts'
 import type { TokenIssuer } from './service-account-tokens.ts'
@@ -38,6 +40,17 @@ export interface Specials {
   readonly paths: RouterDeps['paths']
 }
 
+const definitions = 'apiextensions.k8s.io customresourcedefinitions'
+
+/** Definitions are checked by what is loaded for the first of them. */
+function definitionHandler(next: SpecialHandler): SpecialHandler {
+  return async (request) => {
+    const { verb } = request.exchange.info
+    if (verb !== 'get' && verb !== 'list' && verb !== 'watch') await loadDefinitionValidation()
+    return next(request)
+  }
+}
+
 export function createSpecials(deps: SpecialsDeps): Specials {
   const named: Readonly<Record<string, SpecialHandler>> = {
     ...reviewHandlers(deps),
@@ -52,6 +65,8 @@ export function createSpecials(deps: SpecialsDeps): Specials {
     ' pods/proxy': proxyHandler(deps, 'pods'),
     ' services/proxy': proxyHandler(deps, 'services'),
     ' nodes/proxy': proxyHandler(deps, 'nodes'),
+    [definitions]: definitionHandler((request) => handleObjects(deps.registry, request)),
+    [`${definitions}/status`]: definitionHandler(strategyHandler(deps.registry)),
   }
   return {
     find: ({ resource, kind }, subresource) => {

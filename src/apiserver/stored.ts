@@ -9,7 +9,7 @@ export function storedBytes(served: Served, object: KubeObject): Buffer {
   const { resourceVersion: _, ...metadata } = object.metadata
   const typed = { ...object, kind: resource.kind, apiVersion, metadata }
   if (!served.custom) return Buffer.from(encode(resource.struct, typed, { nullLists: true }))
-  return Buffer.from(customText(typed))
+  return Buffer.from(customText({ ...typed, apiVersion: served.custom.storageVersion }))
 }
 
 const metadataOrder = ['name', 'generateName', 'namespace', 'uid'] as const

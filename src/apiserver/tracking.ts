@@ -1,7 +1,5 @@
 // Field ownership for one request: what apply/ needs to know of the kind and of who writes.
 import { trackUpdate } from '../api/apply/update.ts'
-import type { Atom } from '../api/apply/atom.ts'
-import { emptySet } from '../api/apply/field-set.ts'
 import type { Tracking } from '../api/apply/ownership.ts'
 import { resetFieldsOf } from '../api/apply/reset-fields.ts'
 import { atomOfStruct, emptyOfStruct } from '../api/apply/table-atoms.ts'
@@ -16,24 +14,22 @@ interface Writer {
   readonly nowMs: number
 }
 
-/** Types of custom resources; their schemas are not in the table. */
-export type AtomOf = (served: Served) => Atom
-
-const anything: Atom = { kind: 'any', atomic: false }
-
 export function trackingOf(served: Served, writer: Writer): Tracking {
   const { resource, custom } = served
   const { group, version, kind } = resource
   return {
-    atom: custom ? anything : atomOfStruct(resource.struct),
+    atom: custom ? custom.atom : atomOfStruct(resource.struct),
     empty: custom ? {} : emptyOfStruct(resource.struct),
     group,
     version,
     kind,
     manager: writer.manager,
     subresource: writer.subresource,
-    reset: custom ? emptySet : resetFieldsOf(resource, writer.subresource),
+    reset: custom
+      ? custom.reset(writer.subresource)
+      : resetFieldsOf(resource, writer.subresource),
     nowMs: writer.nowMs,
+    ...(custom ? { otherVersion: custom.otherVersion } : {}),
   }
 }
 

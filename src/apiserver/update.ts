@@ -7,8 +7,10 @@ import type { KubeObject } from '../api/machinery/resource.ts'
 import {
   badRequestError,
   conflictError,
+  invalidError,
   notFoundError,
   objectModified,
+  type StatusError,
 } from '../api/machinery/status.ts'
 import { prepareUpdate, validateUpdate, warningsOf } from '../api/machinery/strategy.ts'
 import { invalid } from '../api/machinery/field-error.ts'
@@ -90,7 +92,7 @@ async function replace(
   const claims = deps.claims.begin({ dryRun: scope.options.dryRun })
   try {
     const { served } = scope
-    const live = entry.object
+    const live = served.custom ? objectOf(served, entry) : entry.object
     const wanted = await change.transform(objectOf(served, entry))
     checkIdentity(scope, wanted)
     checkVersion(scope, wanted, { entry, replaces: change.replaces === true })
@@ -146,6 +148,7 @@ function checkVersion(
     throw conflictError(served.resource, name, cause)
   }
   if (!metadata.resourceVersion) {
+    if (replaces && served.custom) throw versionMissing(served, name)
     if (replaces && served.kind.requiresResourceVersion) {
       const detail = 'must be specified for an update'
       refuseInvalid(served, name, [invalid('metadata.resourceVersion', '', detail)])
@@ -158,6 +161,12 @@ function checkVersion(
     throw conflictError(served.resource, name, objectModified)
   }
   metadata.resourceVersion = String(entry.revision)
+}
+
+/** Found before the kind is asked, and so told of the resource. */
+function versionMissing({ resource }: WriteScope['served'], name: string): StatusError {
+  const error = invalid('metadata.resourceVersion', 0, 'must be specified for an update')
+  return invalidError({ group: resource.group, kind: resource.plural }, name, [error])
 }
 
 /** What only the server writes stays, whatever the client sent. */

@@ -5,6 +5,8 @@ import type { Draft } from '../machinery/draft.ts'
 import type { FieldError } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { customresourcedefinitions } from '../resources.gen.ts'
+import { formatTime } from '../../lib/clock.ts'
+import { markForDeletion } from './conditions.ts'
 import { formatOf } from '../structural/formats.ts'
 import { someSchema } from '../structural/schema.ts'
 import type {
@@ -42,6 +44,9 @@ export const crdKind: Kind<CustomResourceDefinition> = {
   validate: (crd): readonly FieldError[] => loaded().validateDefinition(crd),
   validateUpdate: (crd, old): readonly FieldError[] => loaded().validateDefinitionUpdate(crd, old),
   warnings: (crd, old) => warningsOf(crd.spec, old?.spec),
+  startDeletion: (crd, { clock }) => markForDeletion(crd, formatTime(clock.now())),
+  // The first DELETE only marks: there may be objects.
+  heldBack: ({ metadata }) => metadata.deletionTimestamp === undefined,
   subresources: {
     status: {
       validateUpdate: (crd): readonly FieldError[] => loaded().validateDefinitionStatus(crd),

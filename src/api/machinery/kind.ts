@@ -79,6 +79,8 @@ export interface ScaleStrategy<T extends KubeObject = KubeObject> {
     readonly selector?: string | undefined
   }
   write(object: Draft<T>, replicas: number): void
+  /** Where the replicas stand in managedFields; ["f:spec", "f:replicas"] unless said otherwise. */
+  readonly replicasPath?: readonly string[]
 }
 
 /** One storage under two group/versions: this kind is a view of the objects of another. */

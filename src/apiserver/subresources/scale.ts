@@ -35,7 +35,7 @@ import { kindAnswer, readKind } from './body.ts'
 
 const type = { apiVersion: 'autoscaling/v1', kind: 'Scale' } as const
 const struct = 'autoscaling.v1.Scale'
-const replicasPath = ['f:spec', 'f:replicas'] as const
+const replicasOf = ({ kind }: Served) => kind.scale?.replicasPath ?? ['f:spec', 'f:replicas']
 
 export function scaleHandler(deps: RegistryDeps): SpecialHandler {
   return async (request) => {
@@ -66,7 +66,7 @@ function scaleOf(served: Served, parent: KubeObject): Scale {
   const { specReplicas, statusReplicas, selector } = served.kind.scale!.read(parent)
   const managed = managedFieldsOfScale(metadata.managedFields, {
     apiVersion: served.apiVersion,
-    replicas: replicasPath,
+    replicas: replicasOf(served),
   })
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   const shown = { name, namespace, uid, resourceVersion, creationTimestamp }
@@ -210,7 +210,7 @@ function keepOwners(
   next: Draft<KubeObject>,
   { live, scale }: { readonly live: KubeObject; readonly scale: Scale },
 ): void {
-  const mapping = { apiVersion: served.apiVersion, replicas: replicasPath }
+  const mapping = { apiVersion: served.apiVersion, replicas: replicasOf(served) }
   const entries: Entries | undefined = managedFieldsOfParent(
     live.metadata.managedFields,
     scale.metadata?.managedFields,
