@@ -65,6 +65,8 @@ const listing = [query('allowWatchBookmarks', 'boolean'), ...selection, query('w
 
 export const parametersOf = {
   get: [pretty],
+  /** Custom resources: what apiextensions-apiserver publishes for them. */
+  customGet: [query('resourceVersion', 'string'), pretty],
   list: [...listing, pretty],
   write: [...write, pretty],
   patch: [...write, query('force', 'boolean'), pretty],
@@ -126,8 +128,13 @@ export const textAnswer: Json = {
   401: {},
 }
 
-export const bodyOf = (schema: Json): Json => ({ ...contentOf(['*/*'], schema), required: true })
-export const optionalBodyOf = (schema: Json): Json => contentOf(['*/*'], schema)
+export const optionalBodyOf = (schema: Json, custom: boolean): Json =>
+  contentOf(custom ? customTypes : ['*/*'], schema)
+
+export const bodyOf = (schema: Json, custom: boolean): Json => ({
+  ...optionalBodyOf(schema, custom),
+  required: true,
+})
 
 export function patchBody(custom: boolean): Json {
   const types = [

@@ -103,7 +103,7 @@ function collectionOperations(context: Context): Operation[] {
       action: 'post',
       kind,
       parameters: parametersOf.write,
-      requestBody: bodyOf(refTo(names.object)),
+      requestBody: bodyOf(refTo(names.object), custom),
       responses: answers(refTo(names.object), { custom, codes: [200, 201, 202] }),
     })
   }
@@ -113,8 +113,8 @@ function collectionOperations(context: Context): Operation[] {
       id: `delete${prefix}Collection${scopedKind}`,
       action: 'deletecollection',
       kind,
-      parameters: parametersOf.deleteCollection,
-      requestBody: optionalBodyOf(refTo(metaName('DeleteOptions'))),
+      parameters: custom ? parametersOf.list : parametersOf.deleteCollection,
+      ...(!custom && { requestBody: optionalBodyOf(refTo(metaName('DeleteOptions')), custom) }),
       responses: answers(refTo(metaName('Status')), { custom }),
     })
   }
@@ -137,7 +137,7 @@ function objectOperations(
   const operations: Operation[] = []
   if (verbs.includes('get')) {
     const responses = answers(schema, { custom })
-    const parameters = parametersOf.get
+    const parameters = custom ? parametersOf.customGet : parametersOf.get
     operations.push({ method: 'get', id: id('read'), action: 'get', kind, parameters, responses })
   }
   if (verbs.includes('update')) {
@@ -147,7 +147,7 @@ function objectOperations(
       action: 'put',
       kind,
       parameters: parametersOf.write,
-      requestBody: bodyOf(schema),
+      requestBody: bodyOf(schema, custom),
       responses: answers(schema, { custom, codes: [200, 201] }),
     })
   }
@@ -180,7 +180,7 @@ function deleteOperation({
     action: 'delete',
     kind,
     parameters: parametersOf.delete,
-    requestBody: optionalBodyOf(refTo(metaName('DeleteOptions'))),
+    requestBody: optionalBodyOf(refTo(metaName('DeleteOptions')), custom),
     responses: answers(refTo(own ? names.object : metaName('Status')), {
       custom,
       codes: [200, 202],
@@ -237,7 +237,7 @@ function subresourceOperations(context: Context, sub: Subresource): Operation[] 
       action: 'post',
       kind,
       parameters: parametersOf.write,
-      requestBody: bodyOf(schema),
+      requestBody: bodyOf(schema, custom),
       responses: answers(schema, { custom, codes: [200, 201, 202] }),
     },
   ]
