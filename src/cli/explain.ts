@@ -18,6 +18,9 @@ import {
 import { type ApiOptions, couldNotLookCode, printData, terminalStyle, withApi } from './doctor.ts'
 import { CliError, dim, print } from './output.ts'
 
+/** As shells have it for SIGINT, the only way out. */
+const interruptedCode = 130
+
 interface RegisterOptions extends ApiOptions {
   readonly follow?: boolean
 }
@@ -83,4 +86,5 @@ async function follow(name: string, deps: DoctorDeps, options: ExplainOptions): 
     }
     before = steps
   }
+  process.exitCode = interruptedCode
 }

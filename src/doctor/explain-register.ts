@@ -6,7 +6,7 @@ import { nearMisses } from './near-miss.ts'
 import { driftOf } from './rules.ts'
 import type { NodeRules, Snapshot } from './snapshot.ts'
 import type { Explanation, Step } from './steps.ts'
-import { createView, type ServiceView, type View } from './view.ts'
+import { createView, quietSince, type ServiceView, type View } from './view.ts'
 import { count, labelsText, portText, some } from './words.ts'
 
 /** What the API says of whoever looks; absent where it says nothing. */
@@ -220,10 +220,12 @@ function programmed(one: ServiceView, view: View): Step {
   const states = view.nodeRules
     .filter(({ mode }) => mode === 'nftables')
     .map((rules) => nodeLines(rules, service, slices))
-  const failed = states.some(({ isRight }) => !isRight)
+  const wrong = states.some(({ isRight }) => !isRight)
+  // A change needs a moment to get there: that is waited for, not wrong.
+  const isMoving = quietSince(one, view.nowMs) !== undefined
   return {
     title: 'network programmed',
-    state: states.length === 0 ? 'unknown' : failed ? 'failed' : 'done',
+    state: states.length === 0 ? 'unknown' : !wrong ? 'done' : isMoving ? 'waiting' : 'failed',
     lines: [...states.flatMap(({ lines }) => lines), ...missed],
     command: `kubectl get --raw '/api/v1/nodes/${view.nodeRules[0]?.node ?? 'NODE'}/proxy/debug/kube-proxy/rules?address=${clusterIP}'`,
   }

@@ -78,6 +78,18 @@ function settlingOf(service: Service, pods: readonly Pod[], nowMs: number): stri
   return undefined
 }
 
+const quietMs = 3000
+
+/** The API may be ahead of the node by a moment. */
+export function quietSince({ service, slices }: ServiceView, nowMs: number): string | undefined {
+  const times = [service, ...slices].flatMap(({ metadata }) => [
+    timeMs(metadata.creationTimestamp) ?? 0,
+    ...(metadata.managedFields ?? []).map(({ time }) => timeMs(time) ?? 0),
+  ])
+  const ageMs = nowMs - Math.max(...times)
+  return ageMs < quietMs ? 'the Service or its slices changed a moment ago' : undefined
+}
+
 const seconds = (ms: number): string => `${Math.max(0, Math.round(ms / 1000))} s`
 
 function groupSlices(all: readonly EndpointSlice[]): Map<string, EndpointSlice[]> {

@@ -1,10 +1,9 @@
 // X: are the rules in each node's kernel, and are they what the API wants?
-import { timeMs } from '../../api/machinery/time.ts'
 import type { Check, Finding } from '../check.ts'
 import { keyOfService } from '../check.ts'
 import { type Drift, driftOf, isHooked } from '../rules.ts'
 import type { NodeRules, NodeTable } from '../snapshot.ts'
-import type { ServiceView, View } from '../view.ts'
+import { quietSince, type ServiceView, type View } from '../view.ts'
 import { serviceSubject } from '../words.ts'
 
 const rulesCommand = (node: string, address?: string): string =>
@@ -129,16 +128,4 @@ function drifted(rules: NodeRules, view: View): Finding[] {
       settling: quietSince(one, view.nowMs),
     }
   })
-}
-
-const quietMs = 3000
-
-/** The API may be ahead of the node by a moment. */
-function quietSince({ service, slices }: ServiceView, nowMs: number): string | undefined {
-  const times = [service, ...slices].flatMap(({ metadata }) => [
-    timeMs(metadata.creationTimestamp) ?? 0,
-    ...(metadata.managedFields ?? []).map(({ time }) => timeMs(time) ?? 0),
-  ])
-  const ageMs = nowMs - Math.max(...times)
-  return ageMs < quietMs ? 'the Service or its slices changed a moment ago' : undefined
 }
