@@ -86,6 +86,10 @@ export interface EntryList {
   readonly metadata: ListMeta
 }
 
+/** Upstream writes lists of custom resources with every field there may be. */
+const listMetaOf = ({ custom }: Served, { metadata }: EntryList): ListMeta =>
+  custom ? { continue: '', ...metadata } : metadata
+
 const listKindOf = ({ custom, resource }: Served): string =>
   custom?.listKind ?? `${resource.kind}List`
 
@@ -109,7 +113,8 @@ export function encodeList(
   const items = list.entries.map((entry) =>
     media.as === 'none' ? itemOf(served, entry) : partialOf(entry.object, media),
   )
-  return [encodeText({ ...head, metadata: list.metadata, items }, media)]
+  const metadata = media.as === 'none' ? listMetaOf(served, list) : list.metadata
+  return [encodeText({ ...head, metadata, items }, media)]
 }
 
 interface ListForm {
@@ -138,7 +143,8 @@ const comma = Buffer.from(',')
 const closing = Buffer.from(']}')
 
 function jsonList(served: Served, list: EntryList, { head, media }: ListForm): Uint8Array[] {
-  const start = JSON.stringify({ ...head, metadata: list.metadata }).slice(0, -1)
+  const metadata = media.as === 'none' ? listMetaOf(served, list) : list.metadata
+  const start = JSON.stringify({ ...head, metadata }).slice(0, -1)
   const pieces: Uint8Array[] = [Buffer.from(`${start},"items":[`)]
   const itemMedia = media.as === 'none' ? media : singleOf(media)
   // List items of built-in kinds do not repeat kind and apiVersion, which stand first.

@@ -63,8 +63,9 @@ export function managedFieldsOfParent(
     if (!hasPath(manager.fields, replicasOfScale)) continue
     const had = result.get(key)
     const fields = only(mapping.replicas)
+    // As upstream: only times that the parent knew are kept, and a new manager of a Scale has none.
     result.set(key, {
-      ...manager,
+      ...(had ?? { ...manager, time: undefined }),
       apiVersion: mapping.apiVersion,
       fields: had === undefined ? fields : union(had.fields, fields),
     })

@@ -147,6 +147,8 @@ class Checker {
     const [inner, field] = node.args
     const qualified = qualifiedName(node)
     const typeName = qualified === undefined ? undefined : typeNames[qualified]
+    const variable = qualified === undefined ? undefined : scope.find(qualified)
+    if (mode === 'value' && variable) return { op: 'ident', type: variable, name: qualified ?? '' }
     if (mode === 'value' && typeName !== undefined && qualified?.includes('.')) {
       return { op: 'const', type: types.type, value: new TypeValue(typeName) }
     }
