@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
+import { clusterRoleAggregationController } from './clusterrole-aggregation.ts'
 import { daemonSetController } from './daemonset/daemonset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { discoverResources, type Discovered } from './discovery.ts'
@@ -81,6 +82,7 @@ export function allControllers(
     namespaceController({ discover, workers: 10 }),
     resourceQuotaController({ discover, workers: 5, resyncMs: 300_000 }),
     serviceCIDRController(),
+    clusterRoleAggregationController(),
     serviceAccountController(),
     rootCAPublisher({ rootCA: config.rootCA }),
     ...(tokenKey
