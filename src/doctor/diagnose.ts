@@ -1,6 +1,6 @@
 // From a snapshot to a report: runs the checks, folds consequences under their causes, and says of
 // each link of the chain whether it is proven, broken or unknown. Pure.
-import type { Check, Finding, Link, Severity } from './check.ts'
+import type { Check, Fact, Finding, Link, Severity } from './check.ts'
 import { links } from './check.ts'
 import { checks } from './checks.ts'
 import { proofOf } from './proofs.ts'
@@ -13,11 +13,11 @@ export function diagnose(snapshot: Snapshot, all: readonly Check[] = checks): Re
   const skipped: Skipped[] = []
   const found: Diagnosis[] = []
   for (const check of all) {
-    const missing = snapshot.unseen.find(({ fact }) => check.needs.includes(fact))
-    if (missing) {
-      skipped.push({ id: check.id, reason: missing.reason, detail: missing.detail })
-      // What was seen may still be enough to find something; it is never enough to pass.
-    }
+    const unseen = snapshot.unseen.filter(({ fact }) => check.needs.includes(fact))
+    const missing = unseen.find(({ fact }) => lists.has(fact)) ?? unseen[0]
+    if (missing) skipped.push({ id: check.id, reason: missing.reason, detail: missing.detail })
+    // A probe that failed leaves what others met; a list that is forbidden looks like an empty one.
+    if (missing && lists.has(missing.fact)) continue
     for (const finding of check.run(view)) found.push(diagnosisOf(check, finding))
   }
   const settled = found.filter(({ settling }) => settling === undefined)
@@ -37,6 +37,16 @@ export function diagnose(snapshot: Snapshot, all: readonly Check[] = checks): Re
     checks: all.length,
   }
 }
+
+/** Facts of which an absence says something. */
+const lists: ReadonlySet<Fact> = new Set<Fact>([
+  'services',
+  'pods',
+  'endpointslices',
+  'networkpolicies',
+  'nodes',
+  'dns-pods',
+])
 
 function diagnosisOf(check: Check, finding: Finding): Diagnosis {
   const { settling, severity, confidence, ...rest } = finding

@@ -3,7 +3,7 @@
 import { endpointslices, pods, services, subjectaccessreviews } from '../api/resources.gen.ts'
 import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
-import { isReason } from '../api/machinery/status.ts'
+import { StatusError } from '../api/machinery/status.ts'
 import { foreignSearches, wildcardProbe } from './dns-names.ts'
 import { isPodReady, serviceNameLabel } from './endpoints.ts'
 import { type DnsQuestion, ProbeError, type Probes } from './probe.ts'
@@ -209,10 +209,10 @@ export async function seeAccess(dns: DnsSeen, sight: Sight): Promise<readonly Ac
       }),
     )
   } catch (error) {
-    if (!isReason(error, 'Forbidden')) throw error
+    if (!(error instanceof StatusError)) throw error
     // Answers prove more than rights do: it is only missed where there are none.
     if (!dns.answers.some(({ rcode }) => rcode === 'NOERROR'))
-      sight.miss('dns-access', 'rbac', 'you may not create subjectaccessreviews')
+      sight.miss('dns-access', 'rbac', `you may not create subjectaccessreviews: ${error.message}`)
     return []
   }
 }
