@@ -14,6 +14,9 @@ export interface DocumentInput {
   readonly customSchema?: (resource: Resource) => Json | undefined
 }
 
+/** As text, or as gnostic writes it. */
+export type OpenApiForm = 'json' | 'protobuf'
+
 /** Json by path or by name. */
 export type PathItems = Readonly<Record<string, Json>>
 

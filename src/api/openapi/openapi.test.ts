@@ -12,7 +12,14 @@ const recorded = readdirSync(golden).filter((file) => file.endsWith('.json.gz'))
 const openapi = new OpenApi({ groups: groupsOf(allResources) })
 
 const read = (path: string) =>
-  JSON.parse(openapi.document(path)!.body.toString('utf8')) as Record<string, unknown>
+  JSON.parse(withoutDescriptions(openapi.document(path)!.body.toString('utf8'))) as Record<
+    string,
+    unknown
+  >
+
+/** The recordings have no descriptions; of ours, answers have one, which OpenAPI requires. */
+const withoutDescriptions = (text: string): string =>
+  text.replace(/"description":"(OK|Created|Accepted|Unauthorized)",?/g, '')
 
 test.each(recorded)('the document %s', (file) => {
   const expected: unknown = JSON.parse(gunzipSync(readFileSync(new URL(file, golden))).toString())

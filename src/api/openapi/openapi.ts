@@ -5,13 +5,14 @@ import { gzipSync } from 'node:zlib'
 import type { Group, GroupVersion } from '../documents/discovery.ts'
 import type { Resource } from '../machinery/resource.ts'
 import { tableJson } from '../schema/table.gen.ts'
+import type { OpenApiForm } from './document.ts'
 import { groupVersionDocument } from './document.ts'
+import { encodeOpenApiV3 } from './gnostic-v3.ts'
 import { groupDocument, rootDocuments } from './root-documents.ts'
 import type { Json } from './schemas.ts'
-import type { SwaggerForm } from './swagger.ts'
 import { buildSwagger } from './swagger.ts'
 
-export type { SwaggerForm } from './swagger.ts'
+export type { OpenApiForm } from './document.ts'
 export type { Json } from './schemas.ts'
 
 export interface OpenApiDocument {
@@ -36,22 +37,30 @@ export interface OpenApiSource {
 interface Entry {
   readonly hash: string
   readonly build: () => Json
-  body: Buffer | undefined
+  readonly bodies: Map<OpenApiForm, Buffer>
 }
 
 interface Swagger {
   readonly hash: string
-  readonly packed: Map<SwaggerForm, Buffer>
+  readonly packed: Map<OpenApiForm, Buffer>
 }
 
 const hashOf = (text: string) => createHash('sha512').update(text).digest('hex').toUpperCase()
 
+/** Clients keep a document for ever by its hash. To be raised when this room writes others. */
+const revision = 2
+
 let ownHash: string | undefined
 
-/** Stands for the schema table, which all documents are made from. */
-function tableHash(): string {
-  ownHash ??= hashOf(tableJson)
+/** Stands for what all documents are made from: this room and the schema table. */
+function commonHash(): string {
+  ownHash ??= hashOf(`${revision} ${tableJson}`)
   return ownHash
+}
+
+const encoders: Readonly<Record<OpenApiForm, (document: Json) => Buffer>> = {
+  json: (document) => Buffer.from(JSON.stringify(document)),
+  protobuf: encodeOpenApiV3,
 }
 
 /** The documents of what is served. Kept for long: `update` keeps what did not change. */
@@ -83,15 +92,17 @@ export class OpenApi {
   }
 
   /** GET /openapi/v3/PATH, as in "api/v1" or "apis/apps/v1"; undefined for a path without one. */
-  document(path: string): OpenApiDocument | undefined {
+  document(path: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined {
     const entry = this.#current().get(path)
     if (!entry) return undefined
-    entry.body ??= Buffer.from(JSON.stringify(entry.build()))
-    return { body: entry.body, hash: entry.hash }
+    const { hash, bodies, build } = entry
+    const body = bodies.get(form) ?? encoders[form](build())
+    bodies.set(form, body)
+    return { body, hash }
   }
 
   /** GET /openapi/v2: all that is served in one document. Its forms have one hash. */
-  swagger(form: SwaggerForm): PackedDocument {
+  swagger(form: OpenApiForm): PackedDocument {
     this.#swagger ??= this.#hashSwagger()
     const { hash, packed } = this.#swagger
     const kept = packed.get(form) ?? gzipSync(buildSwagger(this.#source, form))
@@ -112,9 +123,9 @@ export class OpenApi {
   #collect(): Map<string, Entry> {
     const found: [string, Entry][] = []
     const add = (path: string, ingredients: string, build: () => Json) => {
-      const hash = hashOf(`${tableHash()} ${path} ${ingredients}`)
+      const hash = hashOf(`${commonHash()} ${path} ${ingredients}`)
       const kept = this.#kept.get(path)
-      found.push([path, kept?.hash === hash ? kept : { hash, build, body: undefined }])
+      found.push([path, kept?.hash === hash ? kept : { hash, build, bodies: new Map() }])
     }
     for (const [path, build] of Object.entries(rootDocuments)) add(path, '', build)
     for (const group of this.#source.groups) {

@@ -117,16 +117,26 @@ export function answers(schema: Json, options: AnswerOptions = {}): Json {
   const { list = false, custom = false, codes = [200] } = options
   const types = custom ? (list ? customListTypes : customTypes) : list ? listTypes : plainTypes
   const content = contentOf(types, schema)
-  return { ...Object.fromEntries(codes.map((code) => [code, content])), 401: {} }
+  return answersWith(Object.fromEntries(codes.map((code) => [code, content])))
+}
+
+const words: Readonly<Record<string, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' }
+
+/** By status code; every operation may answer that it does not know the client. */
+export function answersWith(contents: Readonly<Record<string, Json>>): Json {
+  const described = Object.entries(contents).map(([code, content]) => [
+    code,
+    { description: words[code], ...content },
+  ])
+  return { ...Object.fromEntries(described), 401: { description: 'Unauthorized' } }
 }
 
 /** What exec, attach, port-forward and proxy answer: a stream of anything. */
-export const streamAnswer: Json = { 200: contentOf(['*/*'], { type: 'string' }), 401: {} }
+export const streamAnswer = answersWith({ 200: contentOf(['*/*'], { type: 'string' }) })
 
-export const textAnswer: Json = {
+export const textAnswer = answersWith({
   200: contentOf([...plainTypes, 'text/plain'], { type: 'string' }),
-  401: {},
-}
+})
 
 export const optionalBodyOf = (schema: Json, custom: boolean): Json =>
   contentOf(custom ? customTypes : ['*/*'], schema)

@@ -1,6 +1,6 @@
 // The OpenAPI v3 documents of what is no resource: group lists, the version, the token issuer.
 import { documentOf, schemasFor } from './document.ts'
-import { answers } from './operations.ts'
+import { answers, answersWith } from './operations.ts'
 import { metaName, namingOf } from './paths.ts'
 import type { Json } from './schemas.ts'
 import { refTo } from './schemas.ts'
@@ -67,10 +67,8 @@ const versionSchema: Json = {
 /** Schemas that are of no struct in the table. */
 export const ownSchemas: ReadonlyMap<string, Json> = new Map([[versionName, versionSchema]])
 
-const contentOf = (type: string, schema: Json): Json => ({
-  200: { content: { [type]: { schema } } },
-  401: {},
-})
+const contentOf = (type: string, schema: Json): Json =>
+  answersWith({ 200: { content: { [type]: { schema } } } })
 
 const text: Json = { type: 'string' }
 

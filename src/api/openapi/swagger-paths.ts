@@ -4,13 +4,6 @@ import { createHash } from 'node:crypto'
 import type { Json } from './schemas.ts'
 import { swaggerSchema } from './swagger-schemas.ts'
 
-const words: Readonly<Record<string, string>> = {
-  200: 'OK',
-  201: 'Created',
-  202: 'Accepted',
-  401: 'Unauthorized',
-}
-
 /** As the API server lists them; an OpenAPI v3 document has them in alphabetical order. */
 const mediaOrder = [
   'text/plain',
@@ -28,6 +21,7 @@ const mediaOrder = [
 ]
 
 interface Content {
+  readonly description?: string
   readonly content?: Readonly<Record<string, { readonly schema: Json }>>
 }
 
@@ -127,15 +121,15 @@ function swaggerOperation(operation: OperationV3, context: PathContext): Json {
       parameters: parameters.map((parameter) => context.shared.place(parameter)),
     }),
     responses: Object.fromEntries(
-      Object.entries(responses).map(([code, answer]) => [code, swaggerResponse(code, answer)]),
+      Object.entries(responses).map(([code, answer]) => [code, swaggerResponse(answer)]),
     ),
     ...Object.fromEntries(extensions),
   }
 }
 
-function swaggerResponse(code: string, answer: Content): Json {
+function swaggerResponse(answer: Content): Json {
   const schema = schemaOf(answer)
-  return { description: words[code] ?? '', ...(schema && { schema }) }
+  return { description: answer.description, ...(schema && { schema }) }
 }
 
 export interface PathContext {

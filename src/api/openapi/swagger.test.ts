@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { groupsOf } from '../documents/discovery.ts'
 import type { Resource } from '../machinery/resource.ts'
 import { allResources } from '../resources.gen.ts'
-import type { SwaggerForm } from './openapi.ts'
+import type { OpenApiForm } from './openapi.ts'
 import { OpenApi } from './openapi.ts'
 import type { Json } from './schemas.ts'
 import { swaggerCustomDefinition } from './swagger-schemas.ts'
@@ -97,7 +97,7 @@ function toJson(type: protobuf.Type, value: Json): unknown {
   return Object.fromEntries(entries)
 }
 
-const bytesOf = (openapi: OpenApi, form: SwaggerForm) => gunzipSync(openapi.swagger(form).packed)
+const bytesOf = (openapi: OpenApi, form: OpenApiForm) => gunzipSync(openapi.swagger(form).packed)
 const jsonOf = (openapi: OpenApi) => JSON.parse(bytesOf(openapi, 'json').toString()) as Swagger
 
 function fromProtobuf(openapi: OpenApi): unknown {

@@ -2,7 +2,7 @@
 // definitions become bytes one at a time: the whole document never stands in memory as objects.
 import type { Group, GroupVersion } from '../documents/discovery.ts'
 import type { Resource } from '../machinery/resource.ts'
-import type { PathItems } from './document.ts'
+import type { OpenApiForm, PathItems } from './document.ts'
 import { apiVersionText, collectRefs, customSchemas, groupVersionPaths } from './document.ts'
 import { schemaNamed } from './document.ts'
 import { encodeDefinition, encodeDocument, encodePath } from './gnostic-v2.ts'
@@ -10,8 +10,6 @@ import { groupDocument, ownSchemas, rootDocuments } from './root-documents.ts'
 import type { Json } from './schemas.ts'
 import { SharedParameters, swaggerPathItem } from './swagger-paths.ts'
 import { swaggerCustomDefinition, swaggerDefinition } from './swagger-schemas.ts'
-
-export type SwaggerForm = 'json' | 'protobuf'
 
 export interface SwaggerSource {
   readonly groups: readonly Group[]
@@ -50,7 +48,7 @@ const withCommas = (buffers: readonly Buffer[]): Buffer[] =>
   buffers.flatMap((buffer, index) => (index === 0 ? [buffer] : [comma, buffer]))
 const comma = Buffer.from(',')
 
-const encodings: Readonly<Record<SwaggerForm, Encoding>> = {
+const encodings: Readonly<Record<OpenApiForm, Encoding>> = {
   json: {
     path: jsonEntry,
     definition: jsonEntry,
@@ -75,7 +73,7 @@ const encodings: Readonly<Record<SwaggerForm, Encoding>> = {
 }
 
 /** The document's bytes. Takes some 100 ms: keep them. */
-export function buildSwagger(source: SwaggerSource, form: SwaggerForm): Buffer {
+export function buildSwagger(source: SwaggerSource, form: OpenApiForm): Buffer {
   const encoding = encodings[form]
   const shared = new SharedParameters()
   const paths: Entry[] = []
