@@ -12,7 +12,7 @@ import {
 import type { Group } from '../api/documents/discovery.ts'
 import { OpenApi } from '../api/openapi/openapi.ts'
 import type { OpenApiSource } from '../api/openapi/openapi.ts'
-import type { SwaggerForm } from '../api/openapi/openapi.ts'
+import type { OpenApiForm } from '../api/openapi/openapi.ts'
 import type { Answer, ApiCall } from './call.ts'
 import { headerOf } from './call.ts'
 import { encodeTyped } from './encode.ts'
@@ -202,7 +202,8 @@ function openApiIndex(openapi: OpenApi): Answer {
 
 /** The right hash makes the answer immutable, a wrong one leads to the right one. */
 function openApiDocument(openapi: OpenApi, call: ApiCall, path: string): Answer {
-  const document = openapi.document(path)
+  const form = openApiForm(headerOf(call.headers, 'accept') || '*/*', 'v3')
+  const document = openapi.document(path, form)
   if (!document) throw notFoundPath()
   const { body, hash } = document
   const asked = call.query.get('hash')
@@ -212,7 +213,7 @@ function openApiDocument(openapi: OpenApi, call: ApiCall, path: string): Answer 
   }
   const etag = `"${hash}"`
   const headers: Record<string, string> = {
-    'content-type': 'application/json',
+    'content-type': form === 'protobuf' ? openApiProtobuf('v3') : 'application/json',
     etag,
     vary: 'Accept',
   }
@@ -220,38 +221,37 @@ function openApiDocument(openapi: OpenApi, call: ApiCall, path: string): Answer 
     headers['cache-control'] = 'public, immutable'
     headers.expires = new Date(Date.UTC(2100, 0, 1)).toUTCString()
   }
-  const accept = headerOf(call.headers, 'accept') ?? ''
-  if (!/json|\*\/\*|^$/.test(accept)) return { code: 406, headers: { vary: 'Accept' } }
+  if (!form) return { code: 406, headers: { vary: 'Accept' } }
   if (headerOf(call.headers, 'if-none-match') === etag) return { code: 304, headers }
   return { code: 200, headers, body: [body] }
 }
 
-const swaggerProtobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+const openApiProtobuf = (version: 'v2' | 'v3') =>
+  `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`
 
-/** By accepted type. The "@", which no media type may have, is what clients still ask for. */
-const swaggerForms: ReadonlyMap<string, SwaggerForm> = new Map([
-  ['*/*', 'json'],
-  ['application/*', 'json'],
-  ['application/json', 'json'],
-  ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'protobuf'],
-  [swaggerProtobuf, 'protobuf'],
-])
-
-function swaggerForm(accept: string): SwaggerForm | undefined {
+/** The "@", which no media type may have, is what clients still ask for. */
+function openApiForm(accept: string, version: 'v2' | 'v3'): OpenApiForm | undefined {
+  const forms = new Map<string, OpenApiForm>([
+    ['*/*', 'json'],
+    ['application/*', 'json'],
+    ['application/json', 'json'],
+    [`application/com.github.proto-openapi.spec.${version}@v1.0+protobuf`, 'protobuf'],
+    [openApiProtobuf(version), 'protobuf'],
+  ])
   const clauses = accept.split(',').map(parseClause)
   return clauses
     .filter(({ quality }) => quality > 0)
     .sort((one, other) => other.quality - one.quality)
-    .map(({ type }) => swaggerForms.get(type))
+    .map(({ type }) => forms.get(type))
     .find((form) => form !== undefined)
 }
 
 function swaggerAnswer(openapi: OpenApi, call: ApiCall): Answer {
-  const form = swaggerForm(headerOf(call.headers, 'accept') || '*/*')
+  const form = openApiForm(headerOf(call.headers, 'accept') || '*/*', 'v2')
   if (!form) return { code: 406, headers: { vary: 'Accept' } }
   const { packed, hash } = openapi.swagger(form)
   const headers = {
-    'content-type': form === 'json' ? 'application/json' : swaggerProtobuf,
+    'content-type': form === 'json' ? 'application/json' : openApiProtobuf('v2'),
     etag: `"${hash}"`,
     vary: 'Accept, Accept-Encoding',
   }
