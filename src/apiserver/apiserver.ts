@@ -141,6 +141,9 @@ function createCore(config: ApiserverConfig, deps: ApiserverDeps): Core {
   const nodePortRange = config.serviceNodePortRange ?? defaultNodePortRange
   const admission: AdmissionContext = {
     reader: createReaders(servedOf),
+    findResource: (apiVersion, kind) =>
+      serving.all().find((one) => one.apiVersion === apiVersion && one.resource.kind === kind)
+        ?.resource,
     authorize,
     rbac,
     roles,

@@ -7,6 +7,7 @@ import type { ApiserverConfig } from './config.ts'
 import type { Authorizer } from './rbac/attributes.ts'
 import type { Rbac } from './rbac/authorizer.ts'
 import { loadDefinitionValidation } from '../api/apiextensions/crd.ts'
+import { loadPolicyCompiler } from '../api/admissionregistration/policies.ts'
 import { handleObjects } from './registry.ts'
 import type { RegistryDeps } from './registry.ts'
 import type { RouterDeps, SpecialHandler } from './router.ts'
@@ -41,17 +42,19 @@ export interface Specials {
 }
 
 const definitions = 'apiextensions.k8s.io customresourcedefinitions'
+const policies = 'admissionregistration.k8s.io validatingadmissionpolicies'
 
-/** Definitions are checked by what is loaded for the first of them. */
-function definitionHandler(next: SpecialHandler): SpecialHandler {
+/** Definitions and policies are checked by what is loaded for the first of them. */
+function loadedFirst(load: () => Promise<unknown>, next: SpecialHandler): SpecialHandler {
   return async (request) => {
     const { verb } = request.exchange.info
-    if (verb !== 'get' && verb !== 'list' && verb !== 'watch') await loadDefinitionValidation()
+    if (verb !== 'get' && verb !== 'list' && verb !== 'watch') await load()
     return next(request)
   }
 }
 
 export function createSpecials(deps: SpecialsDeps): Specials {
+  const objects: SpecialHandler = (request) => handleObjects(deps.registry, request)
   const named: Readonly<Record<string, SpecialHandler>> = {
     ...reviewHandlers(deps),
     ' serviceaccounts/token': tokenHandler(deps),
@@ -65,8 +68,9 @@ export function createSpecials(deps: SpecialsDeps): Specials {
     ' pods/proxy': proxyHandler(deps, 'pods'),
     ' services/proxy': proxyHandler(deps, 'services'),
     ' nodes/proxy': proxyHandler(deps, 'nodes'),
-    [definitions]: definitionHandler((request) => handleObjects(deps.registry, request)),
-    [`${definitions}/status`]: definitionHandler(strategyHandler(deps.registry)),
+    [definitions]: loadedFirst(loadDefinitionValidation, objects),
+    [`${definitions}/status`]: loadedFirst(loadDefinitionValidation, strategyHandler(deps.registry)),
+    [policies]: loadedFirst(loadPolicyCompiler, objects),
   }
   return {
     find: ({ resource, kind }, subresource) => {

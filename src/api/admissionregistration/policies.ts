@@ -1,5 +1,5 @@
-// Admission policies and their bindings: rules in CEL. Compiling and running the expressions is
-// admission's business; here they only have to be there.
+// Admission policies and their bindings: rules in CEL. Running the expressions is admission's
+// business; here they have to compile, with what is loaded before the first policy is written.
 import { ageOf, columnsOf } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { duplicate, forbidden, invalid, required } from '../machinery/field-error.ts'
@@ -139,10 +139,24 @@ function validatePolicy({ spec }: ValidatingAdmissionPolicy): Errors {
     ...(empty
       ? [required('spec.validations', missing), required('spec.auditAnnotations', missing)]
       : none),
-    ...forEach(validations, 'spec.validations', ({ expression }, at) =>
-      expression.trim() ? none : [required(`${at}.expression`, 'expression is not specified')],
-    ),
+    ...(spec ? compiled().compilePolicy(spec).errors : none),
   ]
+}
+
+type Compiler = typeof import('./policy-program.ts')
+
+let compiler: Compiler | undefined
+
+/** To be awaited before a policy is written: expressions are compiled by what this loads. */
+export async function loadPolicyCompiler(): Promise<Compiler> {
+  compiler ??= await import('./policy-program.ts')
+  return compiler
+}
+
+function compiled(): Compiler {
+  if (!compiler)
+    throw new Error('cannot validate a policy: the compiler of expressions is not loaded')
+  return compiler
 }
 
 const validateParamKind = ({ apiVersion, kind }: ParamKind, field: string): Errors => [

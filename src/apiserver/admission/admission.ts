@@ -20,6 +20,7 @@ import {
   storageObjectInUseProtection,
   taintNodesByCondition,
 } from './small.ts'
+import { validatingAdmissionPolicy } from './validating-policy.ts'
 
 /** Upstream's order (pkg/kubeapiserver/options/plugins.go). */
 export const builtIn: readonly AdmissionPlugin[] = [
@@ -60,8 +61,8 @@ export function createChain(dynamic: readonly AdmissionPlugin[] = []): Chain {
   }
 }
 
-/** The chain without dynamic plugins. */
-export const { admit, validate } = createChain()
+/** The chain of this server. */
+export const { admit, validate } = createChain([validatingAdmissionPolicy])
 
 interface Subject {
   readonly request: AdmissionRequest

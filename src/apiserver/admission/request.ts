@@ -56,6 +56,8 @@ export interface Reader<T extends KubeObject> {
 
 export interface AdmissionContext {
   reader<T extends KubeObject>(resource: Resource<T>): Reader<T>
+  /** A served resource by its kind, custom ones included. */
+  findResource?(apiVersion: string, kind: string): Resource | undefined
   readonly authorize: Authorizer
   /** For the escalation check. */
   readonly rbac: Rbac
