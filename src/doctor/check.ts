@@ -1,5 +1,6 @@
 // What a check is: a record of data (which also makes its page in the documentation) and a pure
 // function from what was seen to findings.
+import type { Fact } from './snapshot.ts'
 import type { View } from './view.ts'
 
 export type Severity = 'error' | 'warn' | 'info'
@@ -18,23 +19,6 @@ export const links = [
   'traffic',
 ] as const
 export type Link = (typeof links)[number]
-
-/** What a check has to have seen; without it the check is skipped, which is not passed. */
-export type Fact =
-  | 'services'
-  | 'pods'
-  | 'endpointslices'
-  | 'namespaces'
-  | 'networkpolicies'
-  | 'nodes'
-  | 'dns-pods'
-  | 'dns-ready'
-  | 'dns-logs'
-  | 'dns-access'
-  | 'dns-answers'
-  | 'kubelet-config'
-  | 'node-rules'
-  | 'pod-ports'
 
 export interface Subject {
   readonly kind:

@@ -7,8 +7,7 @@ import { checks } from './checks.ts'
 import { diagnose } from './diagnose.ts'
 import { confirmed } from './doctor.ts'
 import { exitCodeOf } from './report.ts'
-import type { Fact } from './check.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Fact, Snapshot } from './snapshot.ts'
 import {
   dnsPod,
   healthy,

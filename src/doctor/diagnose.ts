@@ -1,11 +1,11 @@
 // From a snapshot to a report: runs the checks, folds consequences under their causes, and says of
 // each link of the chain whether it is proven, broken or unknown. Pure.
-import type { Check, Fact, Finding, Link, Severity } from './check.ts'
+import type { Check, Finding, Link, Severity } from './check.ts'
 import { links } from './check.ts'
 import { checks } from './checks.ts'
 import { proofOf } from './proofs.ts'
 import type { Diagnosis, LinkState, Report, Skipped } from './report.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Fact, Snapshot } from './snapshot.ts'
 import { createView, type View } from './view.ts'
 
 export function diagnose(snapshot: Snapshot, all: readonly Check[] = checks): Report {

@@ -71,7 +71,7 @@ function queries(facts: LookupFacts): Step[] {
   for (const name of facts.candidates) {
     const predicted = facts.predict(name, 'A')
     const asked = facts.answers.filter((answer) => answer.name === name && answer.type === 'A')
-    steps.push(queryStep(name, predicted, asked, facts))
+    steps.push(queryStep(name, { predicted, asked }, facts.missed))
     const answer = asked.find(({ rcode }) => rcode !== undefined)
     const rcode = answer?.rcode ?? predicted?.rcode
     const addresses = answer?.addresses ?? predicted?.addresses ?? []
@@ -83,9 +83,8 @@ function queries(facts: LookupFacts): Step[] {
 
 function queryStep(
   name: string,
-  predicted: Lookup | undefined,
-  asked: readonly DnsAnswer[],
-  facts: LookupFacts,
+  { predicted, asked }: { predicted: Lookup | undefined; asked: readonly DnsAnswer[] },
+  missed: readonly string[],
 ): Step {
   const lines = asked.map(
     ({ pod, rcode, addresses, error }) =>
@@ -104,7 +103,7 @@ function queryStep(
     title: name,
     state: !isAgreed ? 'failed' : asked.length === 0 ? 'unknown' : good ? 'done' : 'waiting',
     time: asked.length > 0 ? `${Math.max(...asked.map(({ ms }) => ms))} ms` : undefined,
-    lines: [foretold, ...lines, ...(asked.length === 0 ? facts.missed : [])],
+    lines: [foretold, ...lines, ...(asked.length === 0 ? missed : [])],
   }
 }
 

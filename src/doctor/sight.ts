@@ -4,8 +4,7 @@ import { qualifiedResource } from '../api/machinery/resource.ts'
 import { isReason, StatusError } from '../api/machinery/status.ts'
 import type { Client, ListOptions, ObjectKey } from '../client/client.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Fact } from './check.ts'
-import type { HttpSeen, SkipReason, Unseen } from './snapshot.ts'
+import type { Fact, HttpSeen, SkipReason, Unseen } from './snapshot.ts'
 
 const pageSize = 500
 const requestTimeoutMs = 2000

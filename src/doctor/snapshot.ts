@@ -4,7 +4,23 @@ import type { EndpointSlice } from '../api/types/discovery.gen.ts'
 import type { NetworkPolicy } from '../api/types/networking.gen.ts'
 import type { Table } from '../linux/nftables/objects.ts'
 import type { PlannerNode } from '../proxy/rules.ts'
-import type { Fact } from './check.ts'
+
+/** What a check has to have seen; without it the check is skipped, which is not passed. */
+export type Fact =
+  | 'services'
+  | 'pods'
+  | 'endpointslices'
+  | 'namespaces'
+  | 'networkpolicies'
+  | 'nodes'
+  | 'dns-pods'
+  | 'dns-ready'
+  | 'dns-logs'
+  | 'dns-access'
+  | 'dns-answers'
+  | 'kubelet-config'
+  | 'node-rules'
+  | 'pod-ports'
 
 export type SkipReason =
   | 'rbac'
