@@ -9,6 +9,7 @@ import type { Component } from '../lib/component.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { clusterRoleAggregationController } from './clusterrole-aggregation.ts'
+import { cronJobController } from './cronjob/cronjob.ts'
 import { daemonSetController } from './daemonset/daemonset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { discoverResources, type Discovered } from './discovery.ts'
@@ -78,6 +79,7 @@ export function allControllers(
     daemonSetController({ workers: 2 }),
     jobController({ workers: 5 }),
     ttlAfterFinishedController(),
+    cronJobController({ workers: 5 }),
     disruptionController(),
     namespaceController({ discover, workers: 10 }),
     resourceQuotaController({ discover, workers: 5, resyncMs: 300_000 }),

@@ -1,6 +1,6 @@
 // Cron schedules: five fields or a descriptor, with the error texts of robfig/cron, upstream's parser.
 
-interface Bounds {
+export interface Bounds {
   readonly min: number
   readonly max: number
   readonly names?: readonly string[]
@@ -9,7 +9,8 @@ interface Bounds {
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const days = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
-const fields: readonly Bounds[] = [
+/** Minute, hour, day of the month, month, day of the week. */
+export const scheduleFields: readonly Bounds[] = [
   { min: 0, max: 59 },
   { min: 0, max: 23 },
   { min: 1, max: 31 },
@@ -33,11 +34,11 @@ export function scheduleProblem(schedule: string): string | undefined {
   if (text === '') return 'empty spec string'
   if (text.startsWith('@')) return descriptorProblem(text)
   const parts = text.split(/\s+/)
-  if (parts.length !== fields.length) {
+  if (parts.length !== scheduleFields.length) {
     return `expected exactly 5 fields, found ${parts.length}: [${parts.join(' ')}]`
   }
   for (const [index, part] of parts.entries()) {
-    const problem = fieldProblem(part, fields[index]!)
+    const problem = fieldProblem(part, scheduleFields[index]!)
     if (problem !== undefined) return problem
   }
   return undefined
