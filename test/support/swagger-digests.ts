@@ -77,7 +77,8 @@ function operation(described: Json, swagger: Swagger): Json {
 
 function parameters(value: unknown, swagger: Swagger): readonly Json[] {
   return (value as readonly Json[]).map((one) => {
-    const name = String(one['$ref'] ?? '').replace('#/parameters/', '')
-    return without(swagger.parameters[name] ?? one, ['description'])
+    const { $ref: reference } = one
+    const shared = typeof reference === 'string' ? reference.replace('#/parameters/', '') : ''
+    return without(swagger.parameters[shared] ?? one, ['description'])
   })
 }

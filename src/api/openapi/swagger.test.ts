@@ -122,7 +122,7 @@ interface Operation {
 
 const builtIn = new OpenApi({ groups: groupsOf(allResources) })
 
-test('the protobuf says what the JSON says', () => {
+test('the protobuf says what the JSON says', { timeout: 30_000 }, () => {
   expect(fromProtobuf(builtIn)).toEqual(jsonOf(builtIn))
 })
 
@@ -181,7 +181,7 @@ const crontab: Json = {
   ],
 }
 
-test('update() lets a custom resource join, in both forms', () => {
+test('update() lets a custom resource join, in both forms', { timeout: 30_000 }, () => {
   const own = new OpenApi({ groups: groupsOf(allResources) })
   const before = own.swagger('json')
   const groups = groupsOf([...allResources, things])

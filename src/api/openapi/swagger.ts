@@ -3,8 +3,13 @@
 import type { Group, GroupVersion } from '../documents/discovery.ts'
 import type { Resource } from '../machinery/resource.ts'
 import type { OpenApiForm, PathItems } from './document.ts'
-import { apiVersionText, collectRefs, customSchemas, groupVersionPaths } from './document.ts'
-import { schemaNamed } from './document.ts'
+import {
+  apiVersionText,
+  collectRefs,
+  customSchemas,
+  groupVersionPaths,
+  schemaNamed,
+} from './document.ts'
 import { encodeDefinition, encodeDocument, encodePath } from './gnostic-v2.ts'
 import { groupDocument, ownSchemas, rootDocuments } from './root-documents.ts'
 import type { Json } from './schemas.ts'
