@@ -1,6 +1,7 @@
 // Answers that describe the server: discovery in both forms, OpenAPI, the version, the list of paths.
 import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
+import type { Group } from '../api/documents/discovery.ts'
 import {
   aggregatedDocument,
   apiGroupDocument,
@@ -9,16 +10,14 @@ import {
   apiVersionsDocument,
   groupsOf,
 } from '../api/documents/discovery.ts'
-import type { Group } from '../api/documents/discovery.ts'
+import type { Resource } from '../api/machinery/resource.ts'
+import type { OpenApiForm, OpenApiSource } from '../api/openapi/openapi.ts'
 import { OpenApi } from '../api/openapi/openapi.ts'
-import type { OpenApiSource } from '../api/openapi/openapi.ts'
-import type { OpenApiForm } from '../api/openapi/openapi.ts'
 import type { Answer, ApiCall } from './call.ts'
 import { headerOf } from './call.ts'
 import { encodeTyped } from './encode.ts'
 import { negotiate, parseClause, plainRules } from './negotiate.ts'
 import { notFoundPath } from './not-found.ts'
-import type { Resource } from '../api/machinery/resource.ts'
 
 export interface DocumentsConfig {
   readonly gitVersion: string
