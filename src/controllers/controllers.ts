@@ -18,6 +18,7 @@ import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { endpointSliceMirroringController } from './endpointslicemirroring.ts'
 import { resourceKey, startGarbageCollector } from './garbagecollector/garbagecollector.ts'
+import { horizontalPodAutoscalerController } from './horizontalpodautoscaler.ts'
 import { jobController, ttlAfterFinishedController } from './job/job.ts'
 import { namespaceController } from './namespace/namespace.ts'
 import { nodeIpamController } from './node-ipam.ts'
@@ -50,6 +51,7 @@ export interface ControllersConfig {
   readonly largeClusterSizeThreshold?: number
   readonly unhealthyZoneThreshold?: number
   readonly terminatedPodGcThreshold?: number
+  readonly horizontalPodAutoscalerSyncPeriodMs?: number
 }
 
 export interface ControllersDeps {
@@ -81,6 +83,11 @@ export function allControllers(
     ttlAfterFinishedController(),
     cronJobController({ workers: 5 }),
     disruptionController(),
+    horizontalPodAutoscalerController({
+      discover,
+      workers: 5,
+      syncPeriodMs: config.horizontalPodAutoscalerSyncPeriodMs ?? 15_000,
+    }),
     namespaceController({ discover, workers: 10 }),
     resourceQuotaController({ discover, workers: 5, resyncMs: 300_000 }),
     serviceCIDRController(),
