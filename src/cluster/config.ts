@@ -129,8 +129,8 @@ function readRemembered(dataDir: string): Remembered | undefined {
 /** Makes the cluster's directories and remembers its port. */
 export function prepareDirectories(config: ClusterConfig): void {
   try {
-    fs.mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-    fs.mkdirSync(config.runtimeDir, { recursive: true, mode: 0o700 })
+    makeDirectory(config.dataDir)
+    makeDirectory(config.runtimeDir)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'error'
     throw new ClusterError(
@@ -138,6 +138,13 @@ export function prepareDirectories(config: ClusterConfig): void {
     )
   }
   refuseForeign(config.runtimeDir)
+}
+
+/** With its parents. Node's own recursive mkdir does not return for a path below /proc. */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return
+  makeDirectory(path.dirname(directory))
+  fs.mkdirSync(directory, { mode: 0o700 })
 }
 
 export function rememberPort(config: ClusterConfig): void {

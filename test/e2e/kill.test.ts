@@ -15,7 +15,7 @@ import { scratchDir } from '../support/tools.ts'
 
 const kills = 50
 const writers = 16
-const program = fileURLToPath(new URL('../../bin/signpost.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 let directory: string
 beforeAll(() => {
@@ -36,6 +36,8 @@ function start(port: number): Promise<Server> {
     path.join(directory, 'data'),
     '--bind-address',
     '127.0.0.1',
+    '--advertise-address',
+    '192.0.2.1',
     '--secure-port',
     String(port),
   ]

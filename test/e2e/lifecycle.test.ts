@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Finished, TestCluster } from '../support/cluster.ts'
 import { eventually, run, startTestCluster } from '../support/cluster.ts'
+import { namespacesForbidden } from '../support/namespaces.ts'
 import { descendants } from '../support/processes.ts'
 import { scratchDir } from '../support/tools.ts'
-import { namespacesForbidden } from '../support/namespaces.ts'
 
 const program = fileURLToPath(new URL('../../bin/signpost.mjs', import.meta.url))
 const forbidden = namespacesForbidden()
