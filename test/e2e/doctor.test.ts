@@ -138,7 +138,7 @@ describe.skipIf(forbidden)(`signpost doctor${forbidden ? ` (skipped: ${forbidden
 
   it('finds nothing in the healthy set', async () => {
     await expectSilent('-n healthy')
-    for (const target of healthyTargets) await expectSilent(`${target} -n healthy`)
+    await Promise.all(healthyTargets.map((target) => expectSilent(`${target} -n healthy`)))
   })
 
   it('finds nothing during a rolling update, nor about a Service of a moment ago', async () => {
@@ -153,15 +153,106 @@ describe.skipIf(forbidden)(`signpost doctor${forbidden ? ` (skipped: ${forbidden
       '--port=80',
       '--target-port=8080',
     )
-    for (const target of ['rolling', 'newborn', '']) await expectSilent(`${target} -n healthy`)
+    const targets = ['rolling', 'newborn', '']
+    await Promise.all(targets.map((target) => expectSilent(`${target} -n healthy`)))
     await kubectl('-n', 'healthy', 'rollout', 'status', 'deployment/rolling')
     await expectSilent('rolling -n healthy')
   })
 
-  it.each(faults)('names $id first', async ({ id, ask, says }) => {
+  it.concurrent.each(faults)('names $id first', async ({ id, ask, says }) => {
     const cause = await firstCause(ask)
     expect(cause.id, JSON.stringify(cause)).toBe(id)
     expect(cause.message).toMatch(says)
+  })
+
+  it('works with the rights of an ordinary user, and says what they do not show', async () => {
+    const space = ['-n', 'healthy']
+    await kubectl(...space, 'create', 'serviceaccount', 'dev')
+    await kubectl(
+      ...space,
+      'create',
+      'rolebinding',
+      'dev',
+      '--clusterrole=view',
+      '--serviceaccount=healthy:dev',
+    )
+    const token = (await kubectl(...space, 'create', 'token', 'dev')).trim()
+    const file = path.join(cluster.directory, 'dev')
+    fs.copyFileSync(cluster.kubeconfig, file)
+    await kubectl('--kubeconfig', file, 'config', 'set-credentials', 'dev', `--token=${token}`)
+    await kubectl('--kubeconfig', file, 'config', 'set-context', '--current', '--user=dev')
+    const { report, finished } = await doctor(`web -n healthy --kubeconfig ${file}`)
+    expect(finished.code, finished.stdout).toBe(0)
+    expect(report.findings).toEqual([])
+    const states = Object.fromEntries(report.links.map(({ link, state }) => [link, state]))
+    expect(states).toMatchObject({
+      registration: 'proven',
+      endpoints: 'proven',
+      proxy: 'unknown',
+      dns: 'unknown',
+    })
+    expect(report.unseen.map(({ reason }) => reason)).not.toEqual([])
+    const wrong = await doctor(`web:8080 -n healthy --kubeconfig ${file}`)
+    expect(wrong.report.findings.map(({ id }) => id)).toEqual(['S19'])
+    const elsewhere = await doctor(`web -n e01 --kubeconfig ${file}`).catch(
+      (error: Error) => error.message,
+    )
+    expect(JSON.stringify(elsewhere)).toContain('role signpost-doctor -n e01')
+  })
+
+  it('is a plugin of kubectl, and speaks YAML', async () => {
+    const program = fileURLToPath(new URL('../../bin/signpost.mjs', import.meta.url))
+    fs.symlinkSync(program, path.join(cluster.directory, 'bin', 'kubectl-signpost'))
+    const { code, stdout } = await cluster.shell('kubectl signpost doctor web -n healthy -o yaml')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^apiVersion: signpost.dev\/v1alpha1\nkind: DoctorReport\n/)
+  })
+
+  it('explains a registration in six steps, from live evidence', async () => {
+    const { code, stdout } = await cluster.shell('signpost explain register web -n healthy')
+    expect(code, stdout).toBe(0)
+    expect(stdout).toMatch(
+      /✓ 1 posted .*kubectl-client-side-apply.*✓ 2 authenticated.*kubernetes-admin.*spec\.clusterIP: "10\.96\..*✓ 3 ClusterIP.*✓ 4 EndpointSlices.*in  web-.*: ready.*✓ 5 network programmed.*node signpost: the kernel has what the API wants.*svc: 10\.96\.\S+ \. tcp \. 80 : goto c-2.*✓ 6 name answered.*coredns-\S+: web\.healthy\.svc\.cluster\.local\. A NOERROR 10\.96\./s,
+    )
+  })
+
+  it('follows a registration from nothing to an answer', async () => {
+    const following = cluster.shell(
+      'timeout --signal=INT 3 signpost explain register later -n healthy --follow',
+    )
+    await pause(900)
+    await kubectl('-n', 'healthy', 'create', 'service', 'clusterip', 'later', '--tcp=80:8080')
+    const { stdout } = await following
+    expect(stdout).toMatch(
+      /… 1 posted\s+there is no Service "later" in healthy yet.*\d\d:\d\d:\d\d\.\d+\n✓ 1 posted.*✓ 5 network programmed.*deny: 10\.96\.\S+ \. tcp \. 80 : goto reject.*✓ 6 name answered/s,
+    )
+  })
+
+  it('explains a lookup and a connection, as they then happen', async () => {
+    const lookup = await cluster.shell('signpost explain resolve client web -n healthy')
+    expect(lookup).toMatchObject({ code: 0 })
+    expect(lookup.stdout).toMatch(
+      /search healthy\.svc\.cluster\.local svc\.cluster\.local cluster\.local\n.*✓ 3 web\.healthy\.svc\.cluster\.local\..*the API says: NOERROR (10\.96\.\S+)\n\s+coredns-\S+: NOERROR \1/s,
+    )
+    const file = await kubectl('-n', 'healthy', 'exec', 'client', '--', 'cat', '/etc/resolv.conf')
+    for (const line of file.trim().split('\n'))
+      expect(lookup.stdout).toContain(`     ${line.trim()}\n`)
+    const way = await cluster.shell('signpost explain connect client web:80 -n healthy')
+    expect(way).toMatchObject({ code: 0 })
+    const ends = [...way.stdout.matchAll(/^ {5}(10\.244\.\S+):8080$/gm)].map((match) => match[1])
+    const ips = await kubectl(
+      '-n',
+      'healthy',
+      'get',
+      'pods',
+      '-l',
+      'app=web',
+      '-o',
+      'jsonpath={.items[*].status.podIP}',
+    )
+    expect(ends.toSorted()).toEqual(ips.trim().split(' ').toSorted())
+    const refused = await cluster.shell('signpost explain connect client web:81 -n healthy')
+    expect(refused.stdout).toContain('port 81 is not served; it serves 80/TCP (→ 8080)')
   })
 
   it('names D04 first when the DNS server lost its rights', async () => {
