@@ -4,7 +4,7 @@ import { methodNotAllowed, notFoundPath } from './not-found.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { badRequestError, notFoundError } from '../api/machinery/status.ts'
 import type { BodyFormat } from '../api/schema/body.ts'
-import { decodeBody, prepareFormat, strictMessage } from '../api/schema/body.ts'
+import { decodeBody, prepareFormat } from '../api/schema/body.ts'
 import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import type { Cache } from './cache.ts'
 import type { CacheEntry } from './cache-entry.ts'
@@ -36,6 +36,7 @@ import { track, trackingOf, writtenOut } from './tracking.ts'
 import { updateObject } from './update.ts'
 import { expiredFrame, Watch } from './watch.ts'
 import type { WatchRequest } from './watch.ts'
+import { refuseUnknown } from './unknown-fields.ts'
 import type { WriteOptions } from './write-options.ts'
 import { parseDeleteOptions, parseWriteOptions } from './write-options.ts'
 import type { WriterDeps, WriteScope, Written } from './writer.ts'
@@ -275,26 +276,6 @@ export async function readObject(
   const object = decoded.value as unknown as KubeObject
   served.custom?.requireKind(object as never)
   return object.metadata ? object : { ...object, metadata: { name: '' } }
-}
-
-interface Strictness {
-  readonly served: Served
-  readonly options: WriteOptions
-  readonly warnings: string[]
-}
-
-/** Fields a custom resource does not declare: refused, told or passed over, as was asked. */
-export function refuseUnknown(
-  unknown: readonly string[],
-  { served, options, warnings }: Strictness,
-): void {
-  if (unknown.length === 0) return
-  const { kind, version } = served.resource
-  if (options.fieldValidation === 'Strict') {
-    const message = strictMessage(unknown)
-    throw badRequestError(`${kind} in version "${version}" cannot be handled as a ${kind}: ${message}`)
-  }
-  if (options.fieldValidation === 'Warn') warnings.push(...unknown)
 }
 
 async function postObject(deps: RegistryDeps, request: ObjectRequest): Promise<Answer> {

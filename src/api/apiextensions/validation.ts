@@ -1,45 +1,30 @@
-// A CustomResourceDefinition as a whole: names, versions, schemas, subresources, columns, conversion.
-// In upstream's order and at upstream's paths (pkg/apis/apiextensions/validation).
-import { resolveFieldPath } from '../structural/field-path.ts'
-import { isUnreadable, validateStructural } from '../structural/structural.ts'
+// A CustomResourceDefinition as a whole: names, versions, what each declares, conversion. In
+// upstream's order and at upstream's paths (pkg/apis/apiextensions/validation).
+import type { FieldError } from '../machinery/field-error.ts'
+import { invalid, notSupported, required } from '../machinery/field-error.ts'
+import { dns1035LabelProblems, dns1123SubdomainProblems } from '../machinery/names.ts'
+import { immutable } from '../machinery/validation.ts'
 import { validateDefaults } from '../structural/default-validation.ts'
 import type { Schema } from '../structural/schema.ts'
 import { childPath, indexPath, someSchema } from '../structural/schema.ts'
-import { validateClient } from '../admissionregistration/webhooks.ts'
-import type { FieldError } from '../machinery/field-error.ts'
-import {
-  duplicate,
-  forbidden,
-  invalid,
-  notSupported,
-  required,
-  tooMany,
-} from '../machinery/field-error.ts'
-import { dns1035LabelProblems, dns1123SubdomainProblems } from '../machinery/names.ts'
-import { immutable, sameValue } from '../machinery/validation.ts'
 import type {
-  CustomResourceColumnDefinition,
   CustomResourceDefinition,
   CustomResourceDefinitionNames,
   CustomResourceDefinitionSpec,
   CustomResourceSubresources,
-  CustomResourceValidation,
-  SelectableField,
 } from '../types/apiextensions.gen.ts'
 import { approvalErrors } from './approval.ts'
-import type { InternalConversion, InternalSpec, InternalVersion } from './internal.ts'
+import type { InternalSpec, InternalVersion } from './internal.ts'
 import { internalOf, listOrNull, shownVersions } from './internal.ts'
 import { itemErrors } from './list-schema.ts'
-import type { Costs, SchemaOptions } from './schema-validation.ts'
-import { costMessage, schemaCostLimit, validateSchema } from './schema-validation.ts'
-
-interface Options {
-  /** What was stored before: it is not held to rules that are younger. */
-  readonly old: CustomResourceDefinitionSpec | undefined
-  readonly prunedDefaults: boolean
-  readonly atomicSets: boolean
-  readonly listKeys: boolean
-}
+import {
+  columnErrors,
+  conversionErrors,
+  selectableErrors,
+  subresourceErrors,
+} from './version-parts.ts'
+import type { Options, VersionContext } from './version-schema.ts'
+import { schemaErrors } from './version-schema.ts'
 
 const strict: Options = { old: undefined, prunedDefaults: true, atomicSets: true, listKeys: true }
 
@@ -172,11 +157,6 @@ function groupErrors({ group = '', scope = '' }: InternalSpec): FieldError[] {
   return errors
 }
 
-interface VersionContext {
-  readonly options: Options
-  readonly statusEnabled: boolean
-}
-
 function versionErrors(
   version: InternalVersion,
   path: string,
@@ -282,234 +262,4 @@ function storedErrors(
       ),
     ),
   ]
-}
-
-const columnTypes = ['boolean', 'date', 'integer', 'number', 'string']
-const columnFormats = [
-  'binary',
-  'byte',
-  'date',
-  'date-time',
-  'double',
-  'float',
-  'int32',
-  'int64',
-  'password',
-]
-
-function columnErrors(column: CustomResourceColumnDefinition, path: string): FieldError[] {
-  const { name = '', type = '', format = '', jsonPath = '' } = column
-  const at = (child: string) => childPath(path, child)
-  const errors: FieldError[] = []
-  if (name === '') errors.push(required(at('name')))
-  const kinds = `must be one of ${columnTypes.join(',')}`
-  if (type === '') errors.push(required(at('type'), kinds))
-  else if (!columnTypes.includes(type)) errors.push(invalid(at('type'), type, kinds))
-  if (format !== '' && !columnFormats.includes(format)) {
-    errors.push(invalid(at('format'), format, `must be one of ${columnFormats.join(',')}`))
-  }
-  if (jsonPath === '') errors.push(required(at('JSONPath')))
-  else errors.push(...simplePath(jsonPath, at('JSONPath')))
-  return errors
-}
-
-const simplePath = (text: string, path: string): FieldError[] =>
-  text.startsWith('.') ? [] : [invalid(path, text, 'must be a simple json path starting with .')]
-
-function subresourceErrors(
-  subresources: CustomResourceSubresources | undefined,
-  path: string,
-): FieldError[] {
-  const scale = subresources?.scale
-  if (!scale) return []
-  const judge = (name: string, text: string, roots: readonly string[], where: string) => {
-    const at = childPath(path, `scale.${name}`)
-    const simple = simplePath(text, at)
-    if (simple.length > 0 || roots.some((root) => text.startsWith(root))) return simple
-    return [invalid(at, text, `should be a json path under ${where}`)]
-  }
-  const spec = scale.specReplicasPath ?? ''
-  const status = scale.statusReplicasPath ?? ''
-  const selector = scale.labelSelectorPath ?? ''
-  return [
-    ...(spec === ''
-      ? [required(childPath(path, 'scale.specReplicasPath'))]
-      : judge('specReplicasPath', spec, ['.spec.'], '.spec')),
-    ...(status === ''
-      ? [required(childPath(path, 'scale.statusReplicasPath'))]
-      : judge('statusReplicasPath', status, ['.status.'], '.status')),
-    ...(selector === ''
-      ? []
-      : judge('labelSelectorPath', selector, ['.spec.', '.status.'], 'either .spec or .status')),
-  ]
-}
-
-const maxSelectableFields = 8
-const selectableTypes: readonly string[] = ['string', 'boolean', 'integer']
-
-function selectableErrors(
-  fields: readonly SelectableField[],
-  validation: CustomResourceValidation | undefined,
-  path: string,
-): FieldError[] {
-  if (fields.length === 0) return []
-  const schema = validation?.openAPIV3Schema
-  if (!schema) {
-    const detail = 'may only be set when `version.schema.openAPIV3Schema` is not included'
-    return [invalid(path, '', detail)]
-  }
-  const seen = new Set<string>()
-  const errors = fields.flatMap(({ jsonPath = '' }, index) =>
-    selectableError(jsonPath, childPath(indexPath(path, index), 'jsonPath'), { schema, seen }),
-  )
-  if (seen.size > maxSelectableFields) errors.push(tooMany(path, seen.size, maxSelectableFields))
-  return errors
-}
-
-function selectableError(
-  jsonPath: string,
-  at: string,
-  { schema, seen }: { readonly schema: Schema; readonly seen: Set<string> },
-): FieldError[] {
-  if (jsonPath === '') return [required(at)]
-  const resolved = resolveFieldPath(jsonPath, schema, { brackets: false })
-  if (!resolved.ok) return [invalid(at, jsonPath, `is an invalid path: ${resolved.message}`)]
-  const errors: FieldError[] = []
-  if (resolved.root === 'metadata') {
-    errors.push(invalid(at, jsonPath, 'must not point to fields in metadata'))
-  }
-  if (!selectableTypes.includes(resolved.schema.type ?? '')) {
-    const detail =
-      'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.'
-    errors.push(invalid(at, jsonPath, detail))
-  }
-  if (seen.has(resolved.path)) errors.push(duplicate(at, jsonPath))
-  seen.add(resolved.path)
-  return errors
-}
-
-function conversionErrors(conversion: InternalConversion | undefined): FieldError[] {
-  if (!conversion) return []
-  const path = 'spec.conversion'
-  const { strategy = '', client, reviewVersions } = conversion
-  const strategies = ['None', 'Webhook']
-  const clientPath = childPath(path, 'webhookClientConfig')
-  const versionsPath = childPath(path, 'conversionReviewVersions')
-  const errors: FieldError[] = []
-  if (strategy === '') errors.push(required(childPath(path, 'strategy')))
-  else if (!strategies.includes(strategy)) {
-    errors.push(notSupported(childPath(path, 'strategy'), strategy, strategies))
-  }
-  if (strategy === 'Webhook') {
-    if (client) errors.push(...validateClient(client, clientPath))
-    else errors.push(required(clientPath, 'required when strategy is set to Webhook'))
-    return [...errors, ...reviewErrors(reviewVersions, versionsPath)]
-  }
-  const detail = 'should not be set when strategy is not set to Webhook'
-  if (client) errors.push(forbidden(clientPath, detail))
-  if (reviewVersions.length > 0) errors.push(forbidden(versionsPath, detail))
-  return errors
-}
-
-function reviewErrors(versions: readonly string[], path: string): FieldError[] {
-  if (versions.length === 0) return [required(path)]
-  const errors = versions.flatMap((version, index) => {
-    const at = indexPath(path, index)
-    if (versions.indexOf(version) < index) return [invalid(at, version, 'duplicate version')]
-    return dns1035LabelProblems(version).map((problem) => invalid(at, version, problem))
-  })
-  return versions.some((version) => version === 'v1' || version === 'v1beta1')
-    ? errors
-    : [...errors, invalid(path, versions, 'must include at least one of v1, v1beta1')]
-}
-
-const allowedAtRoot: ReadonlySet<string> = new Set([
-  'description',
-  'format',
-  'title',
-  'maximum',
-  'exclusiveMaximum',
-  'minimum',
-  'exclusiveMinimum',
-  'maxLength',
-  'minLength',
-  'pattern',
-  'maxItems',
-  'minItems',
-  'uniqueItems',
-  'multipleOf',
-  'required',
-  'items',
-  'properties',
-  'externalDocs',
-  'example',
-  'x-kubernetes-preserve-unknown-fields',
-  'x-kubernetes-validations',
-])
-const allowedNames =
-  '[Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations]'
-
-/** With a status of its own, the root may only say what does not concern status. */
-function rootErrors(schema: Schema, path: string): FieldError[] {
-  const fields = Object.entries(schema).filter(
-    ([name, value]) => name !== 'type' && value !== undefined && value !== false && value !== '',
-  )
-  if (schema.type && schema.type !== 'object') {
-    const detail =
-      'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
-    return [invalid(childPath(path, 'type'), schema.type, detail)]
-  }
-  if (fields.every(([name]) => allowedAtRoot.has(name))) return []
-  const detail = `only ${allowedNames} fields are allowed at the root of the schema if the status subresource is enabled`
-  return [invalid(path, schema, detail)]
-}
-
-function schemaErrors(
-  validation: CustomResourceValidation | undefined,
-  path: string,
-  context: VersionContext & { readonly version: string },
-): FieldError[] {
-  const schema = validation?.openAPIV3Schema
-  if (!schema) return []
-  const at = childPath(path, 'openAPIV3Schema')
-  const errors = context.statusEnabled ? rootErrors(schema, at) : []
-  if (schema.nullable) {
-    errors.push(forbidden(childPath(at, 'nullable'), 'nullable cannot be true at the root'))
-  }
-  const structural = structuralErrors(schema, at, context.options)
-  const readable = structural !== undefined && structural.length === 0
-  errors.push(...(structural ?? []))
-  const costs: Costs = { total: 0, expensive: [] }
-  const options = schemaOptions(schema, context)
-  errors.push(...validateSchema(schema, at, { ...options, costs: readable ? costs : undefined }))
-  if (costs.total <= schemaCostLimit) return errors
-  const contributed =
-    'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema'
-  const what = 'x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema'
-  return [
-    ...errors,
-    ...costs.expensive.map((one) => forbidden(one.path, contributed)),
-    forbidden(at, costMessage(what, costs.total, schemaCostLimit)),
-  ]
-}
-
-/** undefined: the schema cannot even be read as one; what keeps it from that is reported apart. */
-function structuralErrors(
-  schema: Schema,
-  path: string,
-  options: Options,
-): readonly FieldError[] | undefined {
-  if (isUnreadable(schema)) return undefined
-  const errors = validateStructural(schema, path)
-  return errors.length > 0 ? errors : validateDefaults(schema, path, options.prunedDefaults)
-}
-
-function schemaOptions(
-  schema: Schema,
-  { options, version }: { readonly options: Options; readonly version: string },
-): SchemaOptions {
-  const before = options.old?.versions.find(({ name }) => name === version)
-  const { atomicSets, listKeys } = options
-  const unchanged = before !== undefined && sameValue(before.schema?.openAPIV3Schema, schema)
-  return { suppressRuleCost: unchanged, atomicSets, listKeys }
 }

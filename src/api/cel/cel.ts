@@ -1,18 +1,18 @@
 // CEL for Kubernetes: an expression is compiled once against the types of its variables and then
 // run with values, each run within a cost limit. The library behind it loads with the first one.
 import { check } from './check.ts'
-import type { Variables } from './check.ts'
 import { estimateCost } from './estimate.ts'
 import type { Bindings } from './evaluate.ts'
 import { evaluate, Meter } from './evaluate.ts'
 import type { Expr } from './expr.ts'
+import type { Variables } from './scope.ts'
 import { parse } from './syntax.ts'
 import type { Type } from './types.ts'
 import { CelError, CostError } from './values.ts'
 import type { Value } from './values.ts'
 
 export type { Bindings } from './evaluate.ts'
-export type { Variables } from './check.ts'
+export type { Variables } from './scope.ts'
 export type { Type } from './types.ts'
 export type { Value } from './values.ts'
 

@@ -4,8 +4,11 @@ import type { Call, Expr, FoldKind } from './expr.ts'
 import { findOverloads, isNamespaced } from './functions.ts'
 import { literalOf } from './literal.ts'
 import { matchOverload } from './match.ts'
+import { foldType } from './fold-type.ts'
 import { folds, operatorNames, qualifiedName, typeNames } from './names.ts'
 import type { Overload } from './overload.ts'
+import type { Scope, Variables } from './scope.ts'
+import { scopeOf } from './scope.ts'
 import { settle } from './settle.ts'
 import type { Ast } from './syntax.ts'
 import { issue, positionOf } from './syntax.ts'
@@ -23,8 +26,6 @@ import {
 } from './types.ts'
 import { TypeValue } from './values.ts'
 
-export type Variables = Readonly<Record<string, Type>>
-
 export type Checked =
   | { readonly ok: true; readonly expr: Expr }
   | { readonly ok: false; readonly message: string }
@@ -37,15 +38,6 @@ export function check(ast: Ast, variables: Variables): Checked {
     ? { ok: true, expr: checker.settled(expr) }
     : { ok: false, message: problems.join('\n') }
 }
-
-/** Names in sight, the innermost first. */
-interface Scope {
-  readonly find: (name: string) => Type | undefined
-}
-
-const scopeOf = (variables: Variables, outer?: Scope): Scope => ({
-  find: (name) => (Object.hasOwn(variables, name) ? variables[name] : outer?.find(name)),
-})
 
 const maxInt = 2n ** 63n
 
@@ -257,19 +249,8 @@ class Checker {
     const last = bodies.at(-1) as Ast
     const predicate = fold !== 'map' && fold !== 'transformMap'
     const body = predicate ? this.#boolean(last, inner) : this.check(last, inner)
-    const type = this.#foldType(fold, { item, body, range: range.type })
+    const type = foldType(fold, { item, body: body.type, range: this.#settled(range.type) })
     return { op: 'fold', type, fold, range, variables: names, condition, body }
-  }
-
-  #foldType(
-    fold: FoldKind,
-    { item, body, range }: { readonly item: Type; readonly body: Expr; readonly range: Type },
-  ): Type {
-    if (fold === 'map') return listOf(body.type)
-    if (fold === 'filter') return listOf(item)
-    if (fold !== 'transformMap') return types.bool
-    const settled = this.#settled(range)
-    return mapOf(settled.kind === 'map' ? settled.key : types.int, body.type)
   }
 
   /** What the variables of a fold are: the item, or index and item, or key and value. */

@@ -54,7 +54,10 @@ function lastIndexOf(text: string, part: string, from?: bigint): bigint {
   return -1n
 }
 
-function replace(text: string, from: string, to: string, count = -1n): string {
+function replace(
+  ...args: readonly [text: string, from: string, to: string, count?: bigint]
+): string {
+  const [text, from, to, count = -1n] = args
   if (count < 0n) return text.replaceAll(from, () => to)
   const pieces = text.split(from)
   const times = Math.min(Number(count), pieces.length - 1)

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../lib/random.ts'
 import { deploymentKind } from '../apps/deployment.ts'
-import { crdKind } from '../apiextensions/crd.ts'
+import { validatingPolicyKind } from '../admissionregistration/policies.ts'
 import { namespaceKind } from '../core/namespace.ts'
 import { podKind } from '../core/pod.ts'
 import { draftOf, type Draft } from './draft.ts'
@@ -81,10 +81,10 @@ test('prepareUpdate() writes nothing but ephemeral containers through ephemeralc
   })
 })
 
-test('prepareUpdate() through status of a CRD changes no labels', () => {
+test('prepareUpdate() through status of a policy changes no labels', () => {
   const old = object({ spec: { a: 1 } }, { labels: { a: 'b' } })
   const sent = object({ spec: { a: 2 }, status: { b: 1 } }, { labels: { c: 'd' } })
-  expect(updated(crdKind, [sent, old], 'status')).toEqual({
+  expect(updated(validatingPolicyKind, [sent, old], 'status')).toEqual({
     metadata: { name: 'x', labels: { a: 'b' } },
     spec: { a: 1 },
     status: { b: 1 },

@@ -85,7 +85,7 @@ export const matchesFormat = (format: string, text: string): boolean =>
   checkOf(format)?.(text) ?? true
 
 function isUri(text: string): boolean {
-  if (/[\s\x00-\x1f\x7f]/.test(text)) return false
+  if (/[\s\p{Cc}]/u.test(text)) return false
   if (text.startsWith('/')) return true
   return /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/?[^/]?/.test(text) && !/%(?![0-9a-fA-F]{2})/.test(text)
 }

@@ -138,7 +138,8 @@ function metaTypes(schema: Schema, level: Level, path: string): FieldError[] {
 
 const nameFields: ReadonlySet<string> = new Set(['name', 'generateName'])
 
-function restrictsNamesOnly({ type: _, default: __, properties = {}, ...rest }: Schema): boolean {
+function restrictsNamesOnly(metadata: Schema): boolean {
+  const { type: _, default: __, properties = {}, ...rest } = metadata
   const others = Object.values(rest).filter((value) => !isUnset(value))
   return others.length === 0 && Object.keys(properties).every((name) => nameFields.has(name))
 }

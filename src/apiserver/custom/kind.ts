@@ -164,7 +164,10 @@ function hooksOf(version: CustomResourceDefinitionVersion, schema: Schema | unde
   }
 }
 
-const bodyOf = ({ apiVersion: _, kind: __, metadata: ___, ...body }: KubeObject): object => body
+function bodyOf(object: KubeObject): object {
+  const { apiVersion: _, kind: __, metadata: ___, ...body } = object
+  return body
+}
 
 function readerOf(jsonPath: string): FieldReader<KubeObject> {
   const path = parseJsonPath(jsonPath) ?? []
