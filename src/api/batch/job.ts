@@ -4,6 +4,7 @@ import { ageOf, columnsOf, containerCells } from '../machinery/columns.ts'
 import { draftOf, type Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
+import { semanticEqual } from '../../lib/equal.ts'
 import { selectorFromLabelSelector, validateLabelSelector } from '../machinery/labels.ts'
 import {
   immutable,
@@ -77,8 +78,10 @@ function generateSelector({ metadata, spec }: Draft<Job>): void {
     'job-name': metadata.name,
   }
   const template = (spec.template.metadata ??= {} as NonNullable<typeof spec.template.metadata>)
+  // By now a Job that came without labels has its template's, and gets these too.
+  const isUnlabelled = semanticEqual(metadata.labels, template.labels)
   template.labels = { ...template.labels, ...own }
-  metadata.labels = { ...metadata.labels, ...own }
+  if (isUnlabelled) metadata.labels = { ...template.labels }
   spec.selector ??= {}
   spec.selector.matchLabels = { ...spec.selector.matchLabels, [uidLabel]: uid }
 }
