@@ -136,39 +136,27 @@ describe.skipIf(forbidden)(
       const cluster = await startTestCluster({ directory })
       const named = (text: string) =>
         descendants(cluster.process.pid!).filter((pid) => commandLine(pid).includes(text))
-      await eventually(async () => expect(named('Corefile').length).toBeGreaterThan(1))
-      process.kill(named('Corefile').at(-1)!, 'SIGKILL')
-      const ready = async () =>
-        expect(
-          (
-            await cluster.kubectl(
-              '-n',
-              'kube-system',
-              'get',
-              'deploy',
-              'coredns',
-              '-o',
-              'jsonpath={.status.readyReplicas}',
-            )
-          ).stdout,
-        ).toBe('2')
-      await eventually(async () => {
-        const { stdout } = await cluster.kubectl(
-          '-n',
-          'kube-system',
-          'get',
-          'pods',
-          '-o',
-          'jsonpath={.items[*].status.containerStatuses[0].restartCount}',
-        )
-        expect(stdout).toMatch(/1/)
-      }, 20_000)
+      const ofDns = (...rest: string[]) => cluster.kubectl('-n', 'kube-system', 'get', ...rest)
+      const restarts = async () => {
+        const path = 'jsonpath={.items[*].status.containerStatuses[0].restartCount}'
+        const { stdout } = await ofDns('pods', '-o', path)
+        return stdout.split(' ').reduce((sum, count) => sum + Number(count), 0)
+      }
+      const ready = async () => {
+        const path = 'jsonpath={.status.readyReplicas}'
+        expect((await ofDns('deployment', 'coredns', '-o', path)).stdout).toBe('2')
+      }
       await eventually(ready, 20_000)
+      const before = await restarts()
+      process.kill(named('Corefile').at(-1)!, 'SIGKILL')
+      await eventually(async () => expect(await restarts()).toBe(before + 1), 20_000)
+      await eventually(ready, 30_000)
       process.kill(named('agent-main').at(-1)!, 'SIGKILL')
       await eventually(async () => expect(named('Corefile').length).toBeGreaterThan(1), 20_000)
-      await eventually(ready, 20_000)
+      await eventually(async () => expect(await restarts()).toBe(before + 3), 20_000)
+      await eventually(ready, 30_000)
       await cluster.stop()
-    }, 90_000)
+    }, 120_000)
 
     it('killed whole, leaves no process, and says so', async () => {
       const cluster = await startTestCluster({ directory })
