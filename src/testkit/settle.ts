@@ -11,6 +11,8 @@ import type { FakeClock } from '../lib/fake-clock.ts'
 const restTurns = 6
 /** A request that is slower than so many turns (seconds, really) hangs. */
 const maxTurns = 1_000_000
+/** So many writes without any time between them are a loop. */
+const maxWrites = 20_000
 /** settle() lets so much time pass without a write; back-offs and batches are shorter. */
 const horizonMs = 1000
 /** Something that still writes after so long writes for ever. */
@@ -46,12 +48,14 @@ export class Settler {
 
   /** Resolves once nothing happens any more unless time passes. */
   async rest(): Promise<void> {
-    let seen = this.#world.revision()
+    const first = this.#world.revision()
+    let seen = first
     let calm = 0
     for (let turns = 0; calm < restTurns; turns++) {
       if (turns > maxTurns) throw new Error(`cannot settle: ${this.#hanging()} does not end`)
       await turn()
       const now = this.#world.revision()
+      if (now - first > maxWrites) throw new Error('cannot settle: writes lead to writes for ever')
       calm = this.#underWay.size === 0 && now === seen ? calm + 1 : 0
       seen = now
     }
@@ -89,6 +93,6 @@ export class Settler {
 
   #hanging(): string {
     const [request] = this.#underWay
-    return request ? `${request.method} ${request.path}` : 'a chain of writes'
+    return request ? `${request.method} ${request.path}` : 'a request'
   }
 }
