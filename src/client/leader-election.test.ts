@@ -78,7 +78,7 @@ test('of two candidates one leads, and keeps leading', async () => {
   })
 })
 
-test('C52 when the leader dies another leads as soon as upstream's would, and counts a transition', async () => {
+test('C52 when the leader dies another leads when its lease is over, and counts a transition', async () => {
   let dead = false
   candidate('a', () => (dead ? Promise.reject(new Error('dead')) : undefined))
   await cluster.advance(5000)
