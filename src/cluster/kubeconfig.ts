@@ -10,13 +10,15 @@ import { ClusterError } from './cluster-error.ts'
 export function mergeKubeconfig(file: string, access: Access): void {
   const document = load(file)
   const { name, server, ca, admin } = access
-  setNamed(document, 'clusters', name, {
+  setNamed(document, 'clusters', {
+    name,
     cluster: { server, 'certificate-authority-data': base64(ca) },
   })
-  setNamed(document, 'users', name, {
+  setNamed(document, 'users', {
+    name,
     user: { 'client-certificate-data': base64(admin.cert), 'client-key-data': base64(admin.key) },
   })
-  setNamed(document, 'contexts', name, { context: { cluster: name, user: name } })
+  setNamed(document, 'contexts', { name, context: { cluster: name, user: name } })
   document.set('current-context', name)
   save(file, document)
 }
@@ -79,10 +81,10 @@ function section(document: Document, name: string): YAMLSeq {
 
 const isNamed = (name: string) => (item: unknown) => isMap(item) && item.get('name') === name
 
-function setNamed(document: Document, sectionName: string, name: string, value: object): void {
+function setNamed(document: Document, sectionName: string, value: { readonly name: string }): void {
   const list = section(document, sectionName)
-  const entry = document.createNode({ name, ...value }) as YAMLMap
-  const index = list.items.findIndex(isNamed(name))
+  const entry = document.createNode(value) as YAMLMap
+  const index = list.items.findIndex(isNamed(value.name))
   if (index >= 0) list.items[index] = entry
   else list.items.push(entry)
 }
