@@ -12,6 +12,7 @@ import { serviceNameLabel } from './endpoints.ts'
 import { dnsNamespace, type Probes, seeAccess, seeDns } from './gather-dns.ts'
 import { seeNodes } from './gather-nodes.ts'
 import { seePodPorts } from './gather-ports.ts'
+import { seeWorkloads } from './gather-workloads.ts'
 import type { Question } from './question.ts'
 import { serviceOfName } from './question.ts'
 import type { Sight } from './sight.ts'
@@ -48,7 +49,7 @@ export async function gather(
     seePodPorts({ asked, ...objects }, sight, options.probes),
   ])
   const access = await seeAccess(dns, sight)
-  return {
+  const snapshot: Snapshot = {
     nowMs: sight.clock.now(),
     asked,
     clusterDomain: options.clusterDomain,
@@ -59,8 +60,10 @@ export async function gather(
     ...onNodes,
     dns: { ...dns, access },
     podPorts,
+    workloads: [],
     unseen: sight.unseen,
   }
+  return { ...snapshot, workloads: await seeWorkloads(snapshot, sight) }
 }
 
 /** Policies may select the DNS Pods by the labels of their namespace. */

@@ -64,6 +64,8 @@ export interface Snapshot {
   readonly namesakes: readonly Service[]
   /** Pods of other namespaces that a selector without any Pod would match. */
   readonly podsElsewhere: readonly Pod[]
+  /** Where a selector matches no Pod: what makes Pods there. */
+  readonly workloads: readonly Workload[]
   /** The Pods whose names and connections are examined. */
   readonly clients: readonly Pod[]
   readonly namespaces: readonly Namespace[]
@@ -75,6 +77,14 @@ export interface Snapshot {
   readonly nodeRules: readonly NodeRules[]
   readonly podPorts: readonly PodPort[]
   readonly unseen: readonly Unseen[]
+}
+
+export interface Workload {
+  readonly kind: 'Deployment' | 'StatefulSet'
+  readonly namespace: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly replicas: number
 }
 
 export interface KubeletConfiguration {
@@ -171,6 +181,7 @@ export const emptySnapshot: Omit<Snapshot, 'asked' | 'nowMs' | 'clusterDomain'> 
   pods: [],
   namesakes: [],
   podsElsewhere: [],
+  workloads: [],
   clients: [],
   namespaces: [],
   networkPolicies: [],

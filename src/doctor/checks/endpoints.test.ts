@@ -45,6 +45,22 @@ describe('E01', () => {
         service('hand', { selector: {} }),
       ]),
     ).toEqual([]))
+  test('asks whether a workload was scaled to zero on purpose', () => {
+    const workloads = [
+      { kind: 'Deployment', namespace: 'shop', name: 'front', labels: { app: 'web' }, replicas: 0 },
+    ] as const
+    expect(check([service('web')], [], { workloads })).toEqual([
+      'Deployment front, whose Pods it selects, is scaled to zero; on purpose?',
+    ])
+    expect(check([service('web')], [], { workloads: [{ ...workloads[0], replicas: 1 }] })).toEqual([
+      'app=web selects no Pod in shop; the namespace has 0 Pods',
+    ])
+  })
+  test('passes over metrics of a control plane that is not shown', () => {
+    const selector = { component: 'kube-scheduler' }
+    const metrics = service('sched', { selector, clusterIP: 'None' }, { namespace: 'kube-system' })
+    expect(check([metrics])).toEqual([])
+  })
   test('lets a Service of a moment ago settle', () =>
     expect(check([service('web', {}, { created: secondsAgo(3) })], [])).toEqual([
       'app=web selects no Pod in shop; the namespace has 0 Pods (settling: the Service was made 3 s ago)',

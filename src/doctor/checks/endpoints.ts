@@ -30,8 +30,59 @@ export const selectorMatchesNothing: Check = {
   },
   run: (view) =>
     view.serviceViews
-      .filter((one) => isServed(one) && one.selector !== undefined && one.matching.length === 0)
-      .map((one) => noPods(one, view)),
+      .filter(
+        (one) =>
+          isServed(one) &&
+          one.selector !== undefined &&
+          one.matching.length === 0 &&
+          !isKnownEmpty(one),
+      )
+      .map((one) => scaledToZero(one, view) ?? noPods(one, view)),
+}
+
+/** Metrics of control-plane Pods that a managed cluster does not show (spec 4). */
+function isKnownEmpty({ service, selector }: ServiceView): boolean {
+  if (service.metadata.namespace !== 'kube-system' || service.spec.clusterIP !== 'None')
+    return false
+  return Object.values(selector ?? {}).some((value) =>
+    /^(kube-(scheduler|controller-manager|proxy|etcd|dns|apiserver)|etcd|coredns)$/.test(value),
+  )
+}
+
+/** Nobody stands behind it because somebody wanted it so. */
+function scaledToZero(
+  { service, selector, settling }: ServiceView,
+  view: View,
+): Finding | undefined {
+  const { namespace = '', name } = service.metadata
+  const workload = view.workloads.find(
+    (one) =>
+      one.namespace === namespace &&
+      one.replicas === 0 &&
+      Object.entries(selector ?? {}).every(([key, value]) => one.labels[key] === value),
+  )
+  if (!workload) return undefined
+  const path = `${workload.kind.toLowerCase()}/${workload.name}`
+  return {
+    subject: serviceSubject(service),
+    severity: 'info',
+    message: `${workload.kind} ${workload.name}, whose Pods it selects, is scaled to zero; on purpose?`,
+    observed: '0 replicas wanted',
+    expected: 'at least one replica, if anybody is to answer',
+    evidence: [
+      { command: `kubectl -n ${namespace} get ${path}`, shows: 'READY 0/0' },
+      {
+        command: `kubectl -n ${namespace} get pods -l ${labelsText(selector ?? {})}`,
+        shows: 'No resources found',
+      },
+    ],
+    fix: {
+      commands: [`kubectl -n ${namespace} scale ${path} --replicas=1`],
+      risk: `starts a Pod behind ${name}`,
+    },
+    affects: [keyOfService(service)],
+    settling,
+  }
 }
 
 function noPods(one: ServiceView, view: View): Finding {
