@@ -1,7 +1,7 @@
 // The API server, put together: store, cache, stages, handlers, and the port that serves them.
 import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { prioritylevelconfigurations, flowschemas } from '../api/resources.gen.ts'
+import { flowschemas, prioritylevelconfigurations } from '../api/resources.gen.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import { parseCidr } from '../lib/ip.ts'
@@ -17,35 +17,35 @@ import { createClaimBook } from './claims.ts'
 import type { ApiserverConfig } from './config.ts'
 import { defaultNodePortRange } from './config.ts'
 import { startDefinitions } from './custom/definitions.ts'
-import { createDocuments } from './documents.ts'
 import type { Documents } from './documents.ts'
-import type { HealthCheck } from './health.ts'
+import { createDocuments } from './documents.ts'
 import { sweepExpired } from './event-ttl.ts'
+import type { HealthCheck } from './health.ts'
 import { impersonationStage } from './impersonation.ts'
-import { createMetrics } from './metrics.ts'
-import { repairClaims } from './repair.ts'
 import { reconcileKubernetesService } from './kubernetes-service.ts'
-import { openListener } from './listener.ts'
 import type { Listener } from './listener.ts'
-import { createPipeline } from './pipeline.ts'
+import { openListener } from './listener.ts'
+import { createMetrics } from './metrics.ts'
 import type { Pipeline } from './pipeline.ts'
+import { createPipeline } from './pipeline.ts'
 import type { Authorizer } from './rbac/attributes.ts'
 import { allow } from './rbac/attributes.ts'
 import { authorizeMasters, createRbac, firstOf } from './rbac/authorizer.ts'
 import { nodeRules } from './rbac/bootstrap.ts'
 import { createNodeAuthorizer } from './rbac/node-authorizer.ts'
 import { createReaders, nodeSource, rbacSource } from './readers.ts'
-import { handleObjects } from './registry.ts'
 import type { RegistryDeps } from './registry.ts'
+import { handleObjects } from './registry.ts'
+import { repairClaims } from './repair.ts'
 import { routerStage } from './router.ts'
+import type { Served } from './served.ts'
 import { createTokenIssuer } from './service-account-tokens.ts'
 import type { Serving } from './serving.ts'
 import { createServing } from './serving.ts'
-import type { Served } from './served.ts'
 import { createSpecials } from './specials.ts'
 import { throttleStage } from './throttle.ts'
-import { localTransport } from './transport.ts'
 import type { LocalTransport } from './transport.ts'
+import { localTransport } from './transport.ts'
 
 export interface ApiserverDeps {
   readonly store: Store
@@ -109,7 +109,12 @@ export async function startApiserver(
     throw error
   })
   core.address = () => `${listener.address}:${listener.port}`
-  await reconcileKubernetesService(core.registry, config, listener.port)
+  await reconcileKubernetesService(core.registry, config, listener.port).catch(async (error) => {
+    definitions.stop()
+    core.cache.stop()
+    await listener.close(0)
+    throw error
+  })
   const endLoops = startLoops(config, deps, { core, port: listener.port })
   const stopLoops = () => {
     endLoops()

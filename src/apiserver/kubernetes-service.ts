@@ -3,11 +3,11 @@ import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { StatusError } from '../api/machinery/status.ts'
 import { endpoints, endpointslices, services } from '../api/resources.gen.ts'
 import type { Service } from '../api/types/core.gen.ts'
-import { cidrAddress, formatIp, parseCidr } from '../lib/ip.ts'
+import { cidrAddress, cidrContains, formatIp, parseCidr, parseIp } from '../lib/ip.ts'
 import type { ApiserverConfig } from './config.ts'
 import { createObject } from './create.ts'
-import { updateObject } from './update.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
+import { updateObject } from './update.ts'
 import type { WriterDeps, WriteScope } from './writer.ts'
 import { ownManager } from './writer.ts'
 
@@ -47,6 +47,8 @@ export async function reconcileKubernetesService(
   const [range = ''] = config.serviceClusterIPRange
   const service = kubernetesService(range, target.port)
   await ensure(deps, services, { object: service, same: sameService })
+  // An endpoint may not be on the loopback; there it is a server for this machine alone.
+  if (isLoopback(target.address)) return
   await ensure(deps, endpoints, {
     object: kubernetesEndpoints(target),
     same: sameContent('subsets'),
@@ -55,6 +57,13 @@ export async function reconcileKubernetesService(
     object: kubernetesSlice(target),
     same: sameContent('endpoints', 'ports'),
   })
+}
+
+const loopback = ['127.0.0.0/8', '::1/128'].map((text) => parseCidr(text)!)
+
+function isLoopback(address: string): boolean {
+  const ip = parseIp(address)
+  return ip !== undefined && loopback.some((cidr) => cidrContains(cidr, ip))
 }
 
 type Same = (stored: KubeObject, wanted: KubeObject) => boolean
