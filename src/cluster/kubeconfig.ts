@@ -81,7 +81,11 @@ function section(document: Document, name: string): YAMLSeq {
 
 const isNamed = (name: string) => (item: unknown) => isMap(item) && item.get('name') === name
 
-function setNamed(document: Document, sectionName: string, value: { readonly name: string }): void {
+function setNamed(
+  document: Document,
+  sectionName: string,
+  value: { readonly name: string; readonly [section: string]: unknown },
+): void {
   const list = section(document, sectionName)
   const entry = document.createNode(value) as YAMLMap
   const index = list.items.findIndex(isNamed(value.name))
