@@ -46,13 +46,25 @@ async function doctor(ask: string): Promise<{ report: Report; finished: Finished
   return { report: JSON.parse(finished.stdout) as Report, finished }
 }
 
-/** The cause named first, and all it says. */
-async function firstCause(ask: string): Promise<{ id: string; message: string; ids: string[] }> {
+/** What is named first, and the ids of all causes. */
+interface Cause {
+  readonly id: string
+  readonly message: string
+  readonly ids: readonly string[]
+  readonly fix: readonly string[]
+}
+
+async function firstCause(ask: string): Promise<Cause> {
   const { report, finished } = await doctor(ask)
   const [first] = report.findings
   const ids = report.findings.map(({ id }) => id)
   expect(finished.code, finished.stdout).toBe(first ? 1 : 0)
-  return { id: first?.id ?? 'none', message: first?.message ?? '', ids }
+  return {
+    id: first?.id ?? 'none',
+    message: first?.message ?? '',
+    ids,
+    fix: first?.fix.commands ?? [],
+  }
 }
 
 async function expectSilent(ask: string): Promise<void> {
@@ -159,10 +171,14 @@ describe.skipIf(forbidden)(`signpost doctor${forbidden ? ` (skipped: ${forbidden
     await expectSilent('rolling -n healthy')
   })
 
-  it.concurrent.each(faults)('names $id first', async ({ id, ask, says }) => {
+  it.concurrent.each(faults)('names $id first', async ({ id, ask, says, mends }) => {
     const cause = await firstCause(ask)
     expect(cause.id, JSON.stringify(cause)).toBe(id)
     expect(cause.message).toMatch(says)
+    if (!mends) return
+    for (const command of cause.fix)
+      expect(await cluster.shell(command), command).toMatchObject({ code: 0 })
+    await eventually(() => expectSilent(ask))
   })
 
   it('works with the rights of an ordinary user, and says what they do not show', async () => {

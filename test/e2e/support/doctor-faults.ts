@@ -9,6 +9,8 @@ export interface Fault {
   readonly ask: string
   /** What its message has to say. */
   readonly says: RegExp
+  /** Its fix, run as it stands, ends the fault. */
+  readonly mends?: true
   /** Pods that have to be Running (or ready) before it is asked. */
   readonly running?: readonly string[]
 }
@@ -90,6 +92,7 @@ const loopbackApp =
 export const faults: readonly Fault[] = [
   {
     id: 'E01',
+    mends: true,
     name: 'e01',
     manifests: service('e01', 'web') + pod('e01', 'web-v2', { labels: 'app: web-v2' }),
     ask: 'web -n e01',
@@ -110,6 +113,7 @@ export const faults: readonly Fault[] = [
   },
   {
     id: 'E03',
+    mends: true,
     name: 'e03',
     manifests:
       service('e03', 'web', '  selector: { app: web }\n  ports: [{ port: 80, targetPort: http }]') +
@@ -120,6 +124,7 @@ export const faults: readonly Fault[] = [
   },
   {
     id: 'E08',
+    mends: true,
     name: 'e08',
     manifests:
       service('e08', 'db', '  ports: [{ name: pg, port: 5432 }]') +
@@ -186,6 +191,7 @@ export const faults: readonly Fault[] = [
   },
   {
     id: 'C01',
+    mends: true,
     name: 'c01',
     manifests: `${client('c01')}
 apiVersion: networking.k8s.io/v1
@@ -199,6 +205,7 @@ spec: { podSelector: {}, policyTypes: [Egress] }
   },
   {
     id: 'T01',
+    mends: true,
     name: 't01',
     manifests:
       service(
@@ -211,6 +218,7 @@ spec: { podSelector: {}, policyTypes: [Egress] }
   },
   {
     id: 'T03',
+    mends: true,
     name: 't03',
     manifests:
       client('t03') +
