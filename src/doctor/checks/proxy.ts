@@ -1,5 +1,5 @@
 // X: are the rules in each node's kernel, and are they what the API wants?
-import type { Check, Finding } from '../check.ts'
+import type { Check, Finding, Fix } from '../check.ts'
 import { keyOfService } from '../check.ts'
 import { type Drift, driftOf, isHooked } from '../rules.ts'
 import type { NodeRules, NodeTable } from '../snapshot.ts'
@@ -8,6 +8,12 @@ import { serviceSubject } from '../words.ts'
 
 const rulesCommand = (node: string, address?: string): string =>
   `kubectl get --raw '/api/v1/nodes/${node}/proxy/debug/kube-proxy/rules${address ? `?address=${address}` : ''}'`
+
+/** Only Signpost's own nodes show their rules, so its own way to restart a proxy is right. */
+const restart: Fix = {
+  commands: ['signpost down', 'signpost up --detach'],
+  risk: 'the cluster is away for a few seconds and its Pods start anew; its data stays',
+}
 
 /** In other modes there are no tables, and nothing is said of them. */
 const readable = (view: View): readonly NodeRules[] =>
@@ -59,12 +65,7 @@ function withoutRules(
         shows: what,
       },
     ],
-    fix: {
-      commands: [
-        `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
-      ],
-      risk: `restarts the proxy of ${node}; on Signpost: signpost down && signpost up`,
-    },
+    fix: restart,
     affects: [`node/${node}`, 'dns', ...view.services.map(keyOfService)],
   }
 }
@@ -117,13 +118,12 @@ function drifted(rules: NodeRules, view: View): Finding[] {
           command: `kubectl -n ${one.service.metadata.namespace} get endpointslices -l kubernetes.io/service-name=${one.service.metadata.name}`,
           shows: [...one.usable].join(', ') || 'no usable endpoint',
         },
+        {
+          command: `kubectl -n kube-node-lease get lease ${rules.node} -o jsonpath='{.spec.renewTime}'`,
+          shows: 'whether the node still reaches the API',
+        },
       ],
-      fix: {
-        commands: [
-          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${rules.node}`,
-        ],
-        risk: `restarts the proxy of ${rules.node}; on Signpost: signpost down && signpost up`,
-      },
+      fix: restart,
       affects: [keyOfService(one.service), `node/${rules.node}`],
       settling: quietSince(one, view.nowMs),
     }
