@@ -51,6 +51,7 @@ function view(
     hasAntiAffinity: table.hasAntiAffinity,
     labelsOfNamespace: (name) => ({ 'kubernetes.io/metadata.name': name }),
     groupsOf: () => [],
+    nominatedTo: () => [],
   }
 }
 
@@ -294,6 +295,51 @@ test('SC5 preemption takes the fewest and least important Pods that make room', 
   )
 })
 
+const promised = (nodeName: string, priority: number, cpu: string): Pod => ({
+  ...pod('promised', { ...asking(cpu), priority }),
+  status: { nominatedNodeName: nodeName },
+})
+
+test('SC5 room that was promised goes to no Pod that is less important', () => {
+  const waiting = promised('n1', 100, '3')
+  const on: ClusterView = {
+    ...view([node('n1'), node('n2')], { n2: [pod('x', asking('4'))] }),
+    nominatedTo: (name) => (name === 'n1' ? [waiting] : []),
+  }
+  const of = (name: string, priority: number, cpu: string) =>
+    pod(name, { ...asking(cpu), priority })
+  const short = 'Insufficient cpu'
+  check(of('p', 100, '2'), on, { n1: short, n2: short })
+  check(of('p', 50, '1'), on, { n1: true, n2: short })
+  check(of('p', 101, '2'), on, { n1: true, n2: short })
+  // Its own promise is no hindrance.
+  check(waiting, on, { n1: true })
+})
+
+test('SC5 a Pod goes where it was promised room, if it fits there', () => {
+  const three = [node('n1'), node('n2'), node('n3')]
+  check(promised('n2', 0, '1'), view(three), { n2: true })
+  const full = view(three, { n2: [pod('x', asking('4'))] })
+  check(promised('n2', 0, '1'), full, { n1: true, n2: 'Insufficient cpu', n3: true })
+  check(promised('gone', 0, '1'), view(three), { n1: true, n2: true, n3: true })
+})
+
+test('SC5 while Pods end for it on the Node it was promised, no others are asked to go', () => {
+  const wanted = promised('n1', 100, '1')
+  const victim = (metadata: Partial<ObjectMeta>, reason: string): Pod => ({
+    ...pod('v', asking('4'), metadata),
+    status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason }] },
+  })
+  const preemptFor = (other: Pod) => {
+    const on = view([node('n1')], { n1: [other] })
+    return preempt(wanted, on, fit(wanted, on).refused).type
+  }
+  const ending = { deletionTimestamp: '2026-01-01T00:00:00Z' }
+  expect(preemptFor(victim(ending, 'PreemptionByScheduler'))).toBe('waiting')
+  expect(preemptFor(victim(ending, 'EvictionByEvictionAPI'))).toBe('found')
+  expect(preemptFor(victim({}, 'PreemptionByScheduler'))).toBe('found')
+})
+
 function best(wanted: Pod, on: ClusterView): readonly string[] {
   const { feasible } = fit(wanted, on)
   const scores = score(wanted, feasible, on)
@@ -374,6 +420,7 @@ test('SC4 an assumed Pod takes its room at once, and gives it back when it is fo
     hasAntiAffinity: false,
     labelsOfNamespace: () => undefined,
     groupsOf: () => [],
+    nominatedTo: () => [],
   })
   check(pod('p', asking('2')), now(), { n: 'Insufficient cpu' })
   table.forget('default/a')

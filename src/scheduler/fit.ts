@@ -5,6 +5,7 @@ import { toleratesTaint, untoleratedTaint } from '../api/core/toleration.ts'
 import type { ContainerPort, Pod } from '../api/types/core.gen.ts'
 import { affinityFilter } from './affinity.ts'
 import type { ClusterView, NodeInfo } from './nodes.ts'
+import { withNominated } from './nominations.ts'
 import { spreadFilter } from './spread.ts'
 
 export interface Refusal {
@@ -19,9 +20,13 @@ export interface Fit {
   readonly refused: ReadonlyMap<string, Refusal>
 }
 
-/** `enough`: stop looking once so many Nodes are found. */
+/** `enough`: stop looking once so many Nodes are found. The Node a Pod was promised goes first. */
 export function fit(pod: Pod, view: ClusterView, enough = Number.POSITIVE_INFINITY): Fit {
-  const check = filterFor(pod, view)
+  const check = roomFor(pod, view)
+  const promised = view.nodes.find(
+    ({ node }) => node.metadata.name === pod.status?.nominatedNodeName,
+  )
+  if (promised && !check(promised)) return { feasible: [promised], refused: new Map() }
   const named = namedNodes(pod)
   const feasible: NodeInfo[] = []
   const refused = new Map<string, Refusal>()
@@ -50,8 +55,18 @@ const unschedulableTaint = {
   effect: 'NoSchedule',
 } as const
 
+/** Whether the Pod fits beside what is there, and also beside those who were promised room. */
+export function roomFor(pod: Pod, view: ClusterView): (info: NodeInfo) => Refusal | undefined {
+  const check = filterFor(pod, view)
+  return (info) => {
+    const refusal = check(info)
+    const crowded = refusal ? undefined : withNominated(pod, info, view)
+    return crowded ? filterFor(pod, crowded.view)(crowded.info) : refusal
+  }
+}
+
 /** Everything that does not depend on the Node is worked out once; the first refusal counts. */
-export function filterFor(pod: Pod, view: ClusterView): (info: NodeInfo) => Refusal | undefined {
+function filterFor(pod: Pod, view: ClusterView): (info: NodeInfo) => Refusal | undefined {
   const tolerations = pod.spec.tolerations ?? []
   const toleratesUnschedulable = tolerations.some((item) =>
     toleratesTaint(item, unschedulableTaint),

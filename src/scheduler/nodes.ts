@@ -25,7 +25,11 @@ export interface ClusterView {
   readonly labelsOfNamespace: (name: string) => Readonly<Record<string, string>> | undefined
   /** Selectors of the Services and workloads a Pod belongs to, for spreading by default. */
   readonly groupsOf: (pod: Pod) => readonly ((pod: Pod) => boolean)[]
+  /** Pods that wait for others to end on a Node. */
+  readonly nominatedTo: (nodeName: string) => readonly Pod[]
 }
+
+export const priorityOf = (pod: Pod): number => pod.spec.priority ?? 0
 
 class Info implements NodeInfo {
   node: Node

@@ -1,19 +1,27 @@
 // Preemption: which Pods of lower priority would have to go so that a Pod fits, and where the
 // fewest and least important would.
+import { findPodCondition } from '../api/core/pod-state.ts'
 import type { Pod } from '../api/types/core.gen.ts'
 import { keyOf } from '../client/informer.ts'
-import { filterFor, histogram, type Fit } from './fit.ts'
-import { NodeTable, type ClusterView, type NodeInfo } from './nodes.ts'
+import { histogram, roomFor, type Fit } from './fit.ts'
+import { NodeTable, priorityOf, type ClusterView, type NodeInfo } from './nodes.ts'
+
+/** Of the DisruptionTarget condition of Pods that go for another. */
+export const preemptionReason = 'PreemptionByScheduler'
 
 export type Preemption =
   | { readonly type: 'found'; readonly node: string; readonly victims: readonly Pod[] }
+  /** Nothing more to do: those who go are on their way. */
+  | { readonly type: 'waiting'; readonly message: string }
   | { readonly type: 'none'; readonly message: string }
-
-export const priorityOf = (pod: Pod): number => pod.spec.priority ?? 0
 
 export function preempt(pod: Pod, view: ClusterView, refused: Fit['refused']): Preemption {
   if (pod.spec.preemptionPolicy === 'Never') {
     return { type: 'none', message: 'not eligible due to preemptionPolicy=Never.' }
+  }
+  if (isMakingRoom(pod, view, refused)) {
+    const message = 'not eligible due to a terminating pod on the nominated node.'
+    return { type: 'waiting', message }
   }
   const reasons: string[] = []
   let best: Candidate | undefined
@@ -34,6 +42,19 @@ export function preempt(pod: Pod, view: ClusterView, refused: Fit['refused']): P
   }
 }
 
+/** Whether Pods still end on the Node that this one was promised. */
+function isMakingRoom(pod: Pod, view: ClusterView, refused: Fit['refused']): boolean {
+  const name = pod.status?.nominatedNodeName
+  if (!name || refused.get(name)?.resolvable === false) return false
+  const info = view.nodes.find(({ node }) => node.metadata.name === name)
+  return [...(info?.pods.values() ?? [])].some(
+    (other) =>
+      priorityOf(other) < priorityOf(pod) &&
+      other.metadata.deletionTimestamp !== undefined &&
+      findPodCondition(other, 'DisruptionTarget')?.reason === preemptionReason,
+  )
+}
+
 interface Candidate {
   readonly node: string
   readonly victims: readonly Pod[]
@@ -49,7 +70,7 @@ function victimsOn(pod: Pod, info: NodeInfo, view: ClusterView): readonly Pod[] 
   const fits = (): boolean => {
     const [candidate] = table.list()
     const nodes = view.nodes.map((each) => (each === info ? candidate! : each))
-    return filterFor(pod, { ...view, nodes })(candidate!) === undefined
+    return roomFor(pod, { ...view, nodes })(candidate!) === undefined
   }
   if (!fits()) return undefined
   const victims: Pod[] = []

@@ -3,7 +3,7 @@
 import type { Pod } from '../api/types/core.gen.ts'
 import { keyOf } from '../client/informer.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
-import { priorityOf } from './preempt.ts'
+import { priorityOf } from './nodes.ts'
 
 const firstBackoffMs = 1000
 const maxBackoffMs = 10_000

@@ -16,22 +16,23 @@ import {
   services,
   statefulsets,
 } from '../api/resources.gen.ts'
-import type { Binding, Node, Pod } from '../api/types/core.gen.ts'
+import type { Node, Pod } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'
 import type { Informer, InformerFactory } from '../client/informer.ts'
 import { keyOf } from '../client/informer.ts'
 import { createInformers } from '../client/informers.ts'
-import { createRecorder, type EventRecorder } from '../client/recorder.ts'
-import { formatTime, type Clock } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import { semanticEqual } from '../lib/equal.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { fit, unfitMessage, type Fit } from './fit.ts'
-import { NodeTable, type ClusterView, type NodeInfo } from './nodes.ts'
+import { NodeTable, priorityOf, type ClusterView, type NodeInfo } from './nodes.ts'
+import { Nominations } from './nominations.ts'
 import { preempt } from './preempt.ts'
 import { SchedulingQueue, type Waiting } from './queue.ts'
 import { choose } from './score.ts'
+import { Writes } from './writes.ts'
 
 export interface SchedulerConfig {
   /** Pods with this schedulerName are taken; "default-scheduler" if absent. */
@@ -72,9 +73,10 @@ class Scheduler {
   readonly #deps: SchedulerDeps
   readonly #abort = new AbortController()
   readonly #factory: InformerFactory
-  readonly #recorder: EventRecorder
+  readonly #writes: Writes
   readonly #queue: SchedulingQueue
   readonly #table = new NodeTable()
+  readonly #nominations = new Nominations()
   readonly #bindings = new Set<Promise<void>>()
   readonly #pods: Informer<Pod>
   readonly #nodes: Informer<Node>
@@ -87,7 +89,7 @@ class Scheduler {
     // Every request under way listens for the end.
     setMaxListeners(0, this.#abort.signal)
     this.#factory = createInformers(deps)
-    this.#recorder = createRecorder({ component: name }, deps)
+    this.#writes = new Writes(name, { ...deps, signal: this.#abort.signal })
     this.#queue = new SchedulingQueue(deps.clock)
     this.#pods = this.#factory.informer(pods)
     this.#nodes = this.#factory.informer(nodes)
@@ -129,7 +131,7 @@ class Scheduler {
     }
     for (const end of unsubscribe) end()
     await Promise.all(this.#bindings)
-    await this.#recorder.flush()
+    await this.#writes.flush()
   }
 
   #onNode(type: 'added' | 'updated' | 'deleted', node: Node, old: Node | undefined): void {
@@ -144,6 +146,7 @@ class Scheduler {
   #onPod(type: 'added' | 'updated' | 'deleted', pod: Pod, old: Pod | undefined): void {
     const key = keyOf(pod)
     if (type === 'deleted') {
+      this.#nominations.drop(key)
       this.#queue.remove(key)
       this.#table.dropPod(key)
       if (pod.spec.nodeName) this.#queue.move()
@@ -151,6 +154,9 @@ class Scheduler {
     }
     // Another Pod of that name by now: the old one gave its place up.
     if (old && old.metadata.uid !== pod.metadata.uid) this.#onPod('deleted', old, undefined)
+    const promised = pod.spec.nodeName ? undefined : pod.status?.nominatedNodeName
+    if (promised) this.#nominations.put(pod, promised)
+    else this.#nominations.drop(key)
     if (pod.spec.nodeName) {
       this.#queue.remove(key)
       this.#table.putPod(pod)
@@ -164,7 +170,7 @@ class Scheduler {
     }
     if (pod.spec.schedulingGates?.length) {
       this.#queue.remove(key)
-      if (!findPodCondition(pod, 'PodScheduled')) this.#inBackground(this.#tellGated(pod))
+      if (!findPodCondition(pod, 'PodScheduled')) this.#inBackground(this.#writes.tellGated(pod))
       return
     }
     if (!this.#table.isAssumed(key))
@@ -189,6 +195,7 @@ class Scheduler {
       return
     }
     this.#table.assume(pod, chosen.node.metadata.name)
+    this.#nominations.drop(waiting.key)
     this.#inBackground(this.#bind(waiting, pod, chosen.node.metadata.name))
   }
 
@@ -201,6 +208,7 @@ class Scheduler {
       hasAntiAffinity: this.#table.hasAntiAffinity,
       labelsOfNamespace: (name) => this.#lookups.namespaces.get(name)?.metadata.labels,
       groupsOf: (pod) => this.#groupsOf(pod),
+      nominatedTo: (nodeName) => this.#nominations.on(nodeName),
     }
   }
 
@@ -238,128 +246,44 @@ class Scheduler {
   }
 
   async #bind(waiting: Waiting, pod: Pod, nodeName: string): Promise<void> {
-    const { namespace, name, uid } = pod.metadata
-    const binding: Binding = {
-      apiVersion: 'v1',
-      kind: 'Binding',
-      metadata: { name, ...(namespace ? { namespace } : {}), ...(uid ? { uid } : {}) },
-      target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
-    }
     try {
-      await this.#deps.client
-        .resource(pods)
-        .create(binding as unknown as Pod, { subresource: 'binding', signal: this.#abort.signal })
+      await this.#writes.bind(pod, nodeName)
     } catch (error) {
       this.#table.forget(waiting.key)
       if (isReason(error, 'NotFound')) this.#queue.remove(waiting.key)
       this.#queue.failed(waiting, true)
       throw error
     }
-    this.#recorder.record({
-      regarding: pod,
-      type: 'Normal',
-      reason: 'Scheduled',
-      message: `Successfully assigned ${namespace}/${name} to ${nodeName}`,
-      action: 'Binding',
-    })
   }
 
   async #refuse(waiting: Waiting, view: ClusterView, { refused }: Fit): Promise<void> {
     const { pod } = waiting
     const outcome = preempt(pod, view, refused)
     const preemption =
-      outcome.type === 'none' ? outcome.message : `0/${view.nodes.length} nodes are available.`
+      outcome.type === 'found' ? `0/${view.nodes.length} nodes are available.` : outcome.message
     const message = unfitMessage(view.nodes.length, refused, preemption)
+    // At once: the next decision must not give the room away.
+    if (outcome.type === 'found') this.#nominations.put(pod, outcome.node)
     this.#queue.failed(waiting)
-    this.#recorder.record({
-      regarding: pod,
-      type: 'Warning',
-      reason: 'FailedScheduling',
-      message,
-      action: 'Scheduling',
-    })
-    await this.#tell(
-      pod,
-      { reason: 'Unschedulable', message },
-      outcome.type === 'found' ? outcome.node : undefined,
-    )
-    if (outcome.type === 'found') await this.#evict(pod, outcome.node, outcome.victims)
+    const promised =
+      outcome.type === 'found'
+        ? outcome.node
+        : outcome.type === 'waiting'
+          ? pod.status?.nominatedNodeName
+          : undefined
+    await this.#writes.refuse(pod, message, promised)
+    if (outcome.type !== 'found') return
+    await this.#writes.evict(pod, outcome.node, outcome.victims)
+    await this.#unpromise(pod, outcome.node)
   }
 
-  #tellGated(pod: Pod): Promise<void> {
-    return this.#tell(pod, {
-      reason: 'SchedulingGated',
-      message: 'Scheduling is blocked due to non-empty scheduling gates',
-    })
-  }
-
-  async #tell(
-    pod: Pod,
-    told: { readonly reason: string; readonly message: string },
-    nominatedNodeName?: string,
-  ): Promise<void> {
-    const old = findPodCondition(pod, 'PodScheduled')
-    const isKnown =
-      old?.status === 'False' && old.reason === told.reason && old.message === told.message
-    if (isKnown && pod.status?.nominatedNodeName === nominatedNodeName) return
-    const now = formatTime(this.#deps.clock.now())
-    const condition = {
-      type: 'PodScheduled',
-      status: 'False',
-      ...told,
-      lastTransitionTime: (old?.status === 'False' && old.lastTransitionTime) || now,
-      ...(pod.metadata.generation === undefined
-        ? {}
-        : { observedGeneration: pod.metadata.generation }),
-    }
-    await this.#patchStatus(pod, {
-      conditions: [condition],
-      ...(nominatedNodeName === undefined ? {} : { nominatedNodeName }),
-    })
-  }
-
-  async #evict(pod: Pod, nodeName: string, victims: readonly Pod[]): Promise<void> {
-    for (const victim of victims.filter(({ metadata }) => !metadata.deletionTimestamp)) {
-      const { namespace, name, uid } = victim.metadata
-      await this.#patchStatus(victim, {
-        conditions: [
-          {
-            type: 'DisruptionTarget',
-            status: 'True',
-            reason: 'PreemptionByScheduler',
-            message: `${this.#name}: preempting to accommodate a higher priority pod`,
-            lastTransitionTime: formatTime(this.#deps.clock.now()),
-          },
-        ],
-      })
-      await this.#deps.client
-        .resource(pods)
-        .delete(
-          { namespace, name },
-          { body: { preconditions: { uid } }, signal: this.#abort.signal },
-        )
-      this.#recorder.record({
-        regarding: victim,
-        type: 'Normal',
-        reason: 'Preempted',
-        message: `Preempted by pod ${pod.metadata.uid} on node ${nodeName}`,
-        action: 'Preempting',
-      })
-    }
-  }
-
-  async #patchStatus(pod: Pod, status: object): Promise<void> {
-    const { namespace, name, uid } = pod.metadata
-    try {
-      await this.#deps.client
-        .resource(pods)
-        .patch(
-          { namespace, name },
-          { type: 'strategic', body: { metadata: { uid }, status } },
-          { subresource: 'status', signal: this.#abort.signal },
-        )
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error
+  /** Those who counted on the Node and are less important look for another. */
+  async #unpromise(pod: Pod, nodeName: string): Promise<void> {
+    for (const other of this.#nominations.on(nodeName)) {
+      if (priorityOf(other) >= priorityOf(pod)) continue
+      this.#nominations.drop(keyOf(other))
+      await this.#writes.unpromise(other)
+      this.#queue.put(other, true)
     }
   }
 }
