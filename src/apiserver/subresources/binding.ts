@@ -103,5 +103,7 @@ function scheduled(status: Pod['status'], nowMs: number): Draft<Pod['status']> {
     lastProbeTime: null,
     lastTransitionTime: formatTime(nowMs),
   }
-  return { ...status, conditions: [...others, condition] } as unknown as Draft<Pod['status']>
+  // Where it was to go says nothing once it is there.
+  const { nominatedNodeName: _, ...rest } = status ?? {}
+  return { ...rest, conditions: [...others, condition] } as unknown as Draft<Pod['status']>
 }
