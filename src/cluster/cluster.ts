@@ -7,20 +7,13 @@ import type * as dgram from 'node:dgram'
 import * as net from 'node:net'
 import * as path from 'node:path'
 import type { Apiserver } from '../apiserver/apiserver.ts'
-import { startApiserver } from '../apiserver/apiserver.ts'
 import type { Client } from '../client/client.ts'
 import type { InformerFactory } from '../client/informer.ts'
-import { createInformers } from '../client/informers.ts'
-import { createClient } from '../client/resource-client.ts'
-import { startControllers } from '../controllers/controllers.ts'
-import { dnsManifests } from '../dns/manifests.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
 import { deferred } from '../lib/deferred.ts'
 import type { Logger } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
-import { startScheduler } from '../scheduler/scheduler.ts'
-import { openLmdbStore } from '../store/lmdb.ts'
 import type { Store } from '../store/store.ts'
 import { StoreError } from '../store/store.ts'
 import type { Access } from './access.ts'
@@ -30,6 +23,7 @@ import type { AgentProcess, Handle } from './agent-process.ts'
 import { startAgentProcess } from './agent-process.ts'
 import { apiserverConfig, nodeApiPort, pkiConfig } from './apiserver-config.ts'
 import { ClusterError } from './cluster-error.ts'
+import type * as components from './components.ts'
 import type { ClusterConfig } from './config.ts'
 import { prepareDirectories, rememberPort } from './config.ts'
 import { dialEgress } from './egress.ts'
@@ -37,8 +31,10 @@ import type { AgentConfig, FromAgent } from './messages.ts'
 import type { NodePorts } from './node-ports.ts'
 import { publishNodePorts } from './node-ports.ts'
 import type { Pki } from './pki.ts'
-import { loadPki } from './pki.ts'
+import { loadPkiAside } from './pki-aside.ts'
 import { relayResolverTcp, relayResolverUdp } from './resolver-relay.ts'
+
+type Components = typeof components
 
 export type ClusterStep = 'apiserver' | 'controllers' | 'node' | 'proxy' | 'dns'
 
@@ -80,6 +76,7 @@ class RunningCluster implements Cluster {
   /** What runs, in the order it was started; stopped from the last to the first. */
   readonly #running: Component[] = []
   readonly #listeners: net.Server[] = []
+  #components!: Components
   #store: Store | undefined
   #apiserver: Apiserver | undefined
   #agent: AgentProcess | undefined
@@ -122,9 +119,12 @@ class RunningCluster implements Cluster {
     this.#agent = this.#startAgent(agentConfig.promise)
     this.#running.push(this.#agent)
     this.#agent.ready().catch((error: Error) => this.#fail(error))
+    const loadingPki = loadPkiAside(pkiConfig(this.#config, path.join(dataDir, 'pki')))
+    // The heavy half of the program is loaded while certificates are issued and namespaces made.
+    this.#components = await import('./components.ts')
     const [store, pki] = await Promise.all([
-      openStore(path.join(dataDir, 'store'), this.#config),
-      loadPki(pkiConfig(this.#config, path.join(dataDir, 'pki')), systemClock.now()),
+      openStore(this.#components, path.join(dataDir, 'store'), this.#config),
+      loadingPki,
     ])
     this.#store = store
     await this.#startApiserver(store, pki)
@@ -135,15 +135,17 @@ class RunningCluster implements Cluster {
 
   async #startApiserver(store: Store, pki: Pki): Promise<void> {
     const egressSocket = this.#egressSocket()
-    const apiserver = await startApiserver(apiserverConfig(this.#config, pki), {
-      store,
-      clock: systemClock,
-      random: systemRandom,
-      log: this.#deps.log.child({ component: 'kube-apiserver' }),
-      dial: (host, port) => dialEgress(egressSocket, host, port),
-    }).catch((error: unknown) => {
-      throw explainListen(error, this.#config)
-    })
+    const apiserver = await this.#components
+      .startApiserver(apiserverConfig(this.#config, pki), {
+        store,
+        clock: systemClock,
+        random: systemRandom,
+        log: this.#deps.log.child({ component: 'kube-apiserver' }),
+        dial: (host, port) => dialEgress(egressSocket, host, port),
+      })
+      .catch((error: unknown) => {
+        throw explainListen(error, this.#config)
+      })
     this.#apiserver = apiserver
     this.#running.push(apiserver)
     await apiserver.ready()
@@ -157,12 +159,12 @@ class RunningCluster implements Cluster {
   async #startControllers(client: Client, pki: Pki): Promise<void> {
     const common = { clock: systemClock, random: systemRandom }
     const { log } = this.#deps
-    const controllers = await startControllers(
+    const controllers = await this.#components.startControllers(
       { rootCA: this.access.ca, serviceAccountPrivateKey: pki.serviceAccountKey },
       { ...common, client, log: log.child({ component: 'kube-controller-manager' }) },
     )
     this.#running.push(controllers)
-    const scheduler = await startScheduler(
+    const scheduler = await this.#components.startScheduler(
       {},
       {
         ...common,
@@ -171,12 +173,12 @@ class RunningCluster implements Cluster {
       },
     )
     this.#running.push(scheduler)
-    const informers = createInformers({ ...common, client, log })
+    const informers = this.#components.createInformers({ ...common, client, log })
     this.#running.push(informersAsComponent(informers))
     await createMissing(client, [
       ...kubeletAccess(),
       ...imageMapAccess(),
-      ...dnsManifests({
+      ...this.#components.dnsManifests({
         clusterIP: this.#config.clusterDNS,
         clusterDomain: this.#config.clusterDomain,
       }),
@@ -194,7 +196,7 @@ class RunningCluster implements Cluster {
 
   #clientAs(name: string): Client {
     const groups = ['system:masters', 'system:authenticated']
-    return createClient(this.#apiserver!.transportFor({ name, groups }))
+    return this.#components.createClient(this.#apiserver!.transportFor({ name, groups }))
   }
 
   #egressSocket(): string {
@@ -295,7 +297,11 @@ function informersAsComponent(informers: InformerFactory): Component {
   return { name: 'informers', ready: async () => {}, stop: async () => informers.stop() }
 }
 
-async function openStore(directory: string, config: ClusterConfig): Promise<Store> {
+async function openStore(
+  { openLmdbStore }: Components,
+  directory: string,
+  config: ClusterConfig,
+): Promise<Store> {
   try {
     return await openLmdbStore({ directory, durability: config.durability })
   } catch (error) {
