@@ -50,7 +50,7 @@ function endpoints({ serviceViews }: View): string | undefined {
   if (served.length === 0) return undefined
   const usable = served.reduce((sum, one) => sum + one.usable.size, 0)
   const matching = served.reduce((sum, one) => sum + one.matching.length, 0)
-  return `${count(usable, 'usable endpoint')} of ${count(matching, 'matching Pod')}`
+  return `${count(usable, 'usable endpoint')}, ${count(matching, 'matching Pod')}`
 }
 
 function name({ dns: { answers }, asked, clients }: View): string | undefined {

@@ -108,7 +108,7 @@ function verdict(report: Report, style: Style): string {
   const problems = report.findings.filter(({ severity }) => severity !== 'info')
   if (problems.length > 0) {
     const first = problems[0]!
-    return `${style.bad('broken')}: ${problems.length} ${problems.length === 1 ? 'cause' : 'causes'}, first ${first.id}; signpost doctor --explain ${first.id} tells more`
+    return `${first.severity === 'error' ? style.bad('broken') : style.warn('impaired')}: ${problems.length} ${problems.length === 1 ? 'cause' : 'causes'}, first ${first.id}; signpost doctor --explain ${first.id} tells more`
   }
   const skipped = new Set(report.skipped.map(({ id }) => id)).size
   const rest = skipped > 0 ? `, ${skipped} could not be decided` : ''

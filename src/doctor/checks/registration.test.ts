@@ -60,6 +60,10 @@ describe('S19', () => {
     expect(check(port)).toEqual([`web serves 80/TCP (http → 8080); you dialled ${port}${role}`]),
   )
   test.each([[80], ['http']])('is silent about %s', (port) => expect(check(port)).toEqual([]))
+  test('a targetPort by name is looked up on the Pods', () =>
+    expect(check(8080, { ports: [{ port: 80, targetPort: 'http' }] })).toEqual([
+      'web serves 80/TCP (→ http); you dialled 8080 (its targetPort)',
+    ]))
   test('a headless Service is dialled at the Pods’ port', () =>
     expect(check(8080, { clusterIP: 'None' })).toEqual([]))
   test('an ExternalName has no ports of its own', () =>

@@ -2,8 +2,9 @@
 import type { Service } from '../../api/types/core.gen.ts'
 import type { Check, Finding } from '../check.ts'
 import { keyOfService } from '../check.ts'
+import { targetPortOn } from '../endpoints.ts'
 import { similarNames } from '../near-miss.ts'
-import type { View } from '../view.ts'
+import type { ServiceView, View } from '../view.ts'
 import { portText, serviceSubject, some } from '../words.ts'
 
 /** What was asked for by a name, where no Service has it: undefined when all is well. */
@@ -137,20 +138,22 @@ export const wrongPort: Check = {
   run(view) {
     const { askedService: one, asked } = view
     if (!one || asked.port === undefined || one.service.spec.type === 'ExternalName') return []
-    const finding = dialled(one.service, asked.port)
+    const finding = dialled(one, asked.port)
     return finding ? [finding] : []
   },
 }
 
-function dialled(service: Service, asked: number | string): Finding | undefined {
+function dialled({ service, matching }: ServiceView, asked: number | string): Finding | undefined {
   const { namespace, name } = service.metadata
   const ports = service.spec.ports ?? []
   if (ports.some((port) => port.port === asked || port.name === asked)) return undefined
   // Without port mapping a headless Service is dialled at its Pods' ports.
   const isHeadless = service.spec.clusterIP === 'None'
-  if (isHeadless && ports.some(({ targetPort }) => targetPort === asked)) return undefined
+  const isTarget = (port: (typeof ports)[number]): boolean =>
+    port.targetPort === asked || matching.some((pod) => targetPortOn(pod, port) === asked)
+  if (isHeadless && ports.some(isTarget)) return undefined
   const role = (port: (typeof ports)[number]): string | undefined =>
-    port.targetPort === asked ? 'targetPort' : port.nodePort === asked ? 'nodePort' : undefined
+    isTarget(port) ? 'targetPort' : port.nodePort === asked ? 'nodePort' : undefined
   const meant = ports.find((port) => role(port) !== undefined)
   const served = ports.map(portText).join(', ') || 'no port'
   const right = meant ?? ports[0]
@@ -158,7 +161,7 @@ function dialled(service: Service, asked: number | string): Finding | undefined 
     subject: serviceSubject(service),
     message: `${name} serves ${served}; you dialled ${asked}${meant ? ` (its ${role(meant)})` : ''}`,
     observed: `port ${asked}`,
-    expected: ports.map(({ port }) => String(port)).join(' or '),
+    expected: [...new Set(ports.map(({ port }) => port))].join(' or '),
     evidence: [
       {
         command: `kubectl -n ${namespace} get service ${name} -o jsonpath='{.spec.ports}'`,
