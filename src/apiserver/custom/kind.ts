@@ -39,9 +39,14 @@ export interface CustomKind {
   readonly schema: Schema | undefined
 }
 
-/** The versions that are served, as kinds. */
+/**
+ * The versions that are served, as kinds. Where only a webhook could convert, and none is called
+ * here, that is the version objects are stored in: another would show them wrongly.
+ */
 export function kindsOf(crd: CustomResourceDefinition): readonly CustomKind[] {
-  return crd.spec.versions.filter(({ served }) => served).map((version) => kindOf(crd, version))
+  const webhook = crd.spec.conversion?.strategy === 'Webhook'
+  const shown = crd.spec.versions.filter(({ served, storage }) => served && (storage || !webhook))
+  return shown.map((version) => kindOf(crd, version))
 }
 
 function kindOf(
