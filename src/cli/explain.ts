@@ -1,4 +1,6 @@
 // `signpost explain register|resolve|connect`: how a name and a connection come about.
+
+import type { DoctorDeps } from '../doctor/doctor.ts'
 import {
   type ExplainOptions,
   explainConnect,
@@ -7,7 +9,6 @@ import {
   followRegister,
   NotThereError,
 } from '../doctor/explain.ts'
-import type { DoctorDeps } from '../doctor/doctor.ts'
 import {
   changedSteps,
   type Explanation,
