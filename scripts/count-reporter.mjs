@@ -2,7 +2,11 @@
 export default class CountReporter {
   onTestRunEnd(modules) {
     const failedChecks = Number(process.env.SIGNPOST_FAILED_CHECKS ?? 0)
-    const count = { passed: Number(process.env.SIGNPOST_CHECKS ?? 0) - failedChecks, failed: failedChecks, skipped: 0 }
+    const count = {
+      passed: Number(process.env.SIGNPOST_CHECKS ?? 0) - failedChecks,
+      failed: failedChecks,
+      skipped: 0,
+    }
     for (const module of modules) {
       if (module.state() === 'failed' && module.children.size === 0) count.failed++
       for (const test of module.children.allTests()) {
@@ -13,7 +17,9 @@ export default class CountReporter {
       }
     }
     process.on('exit', () =>
-      process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`),
+      process.stdout.write(
+        `\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`,
+      ),
     )
   }
 }

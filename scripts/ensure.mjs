@@ -31,7 +31,8 @@ function fail(message) {
 
 function wantedStamp() {
   const hash = createHash('sha256')
-  for (const file of ['package.json', 'package-lock.json']) hash.update(fs.readFileSync(path.join(root, file)))
+  for (const file of ['package.json', 'package-lock.json'])
+    hash.update(fs.readFileSync(path.join(root, file)))
   hash.update(`${process.platform} ${process.arch} ${process.versions.modules}`)
   return hash.digest('hex')
 }
@@ -58,13 +59,21 @@ function install() {
   process.stderr.write('signpost: installing packages (once)\n')
   const npm = process.env.npm_execpath
   const command = npm ? [process.execPath, npm] : ['npm']
-  const args = [...command.slice(1), 'ci', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline']
+  const args = [
+    ...command.slice(1),
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    '--prefer-offline',
+  ]
   for (let attempt = 1; attempt <= 2; attempt++) {
     const { status, stdout, stderr } = spawnSync(command[0], args, { cwd: root, encoding: 'utf8' })
     if (status === 0) return
     const log = path.join(root, '.signpost', 'install.log')
     fs.writeFileSync(log, `${stdout ?? ''}${stderr ?? ''}`)
-    if (attempt === 2) fail(`cannot install packages; see ${log}. Running the command again is safe.`)
+    if (attempt === 2)
+      fail(`cannot install packages; see ${log}. Running the command again is safe.`)
   }
 }
 
@@ -77,9 +86,11 @@ async function underLock(work) {
       fs.writeFileSync(path.join(lockDir, 'pid'), String(process.pid))
       break
     } catch (error) {
-      if (error.code !== 'EEXIST') fail(`cannot write to ${path.dirname(lockDir)}: ${error.message}`)
+      if (error.code !== 'EEXIST')
+        fail(`cannot write to ${path.dirname(lockDir)}: ${error.message}`)
       const pid = Number(readText(path.join(lockDir, 'pid')))
-      if (pid && !fs.existsSync(`/proc/${pid}`)) fs.rmSync(lockDir, { recursive: true, force: true })
+      if (pid && !fs.existsSync(`/proc/${pid}`))
+        fs.rmSync(lockDir, { recursive: true, force: true })
       else await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
@@ -99,7 +110,10 @@ function isStale() {
       if (entry.isDirectory()) return newer(full)
       return !entry.name.endsWith('.test.ts') && fs.statSync(full).mtimeMs > built.mtimeMs
     })
-  return newer(path.join(root, 'src')) || fs.statSync(path.join(root, 'tsconfig.build.json')).mtimeMs > built.mtimeMs
+  return (
+    newer(path.join(root, 'src')) ||
+    fs.statSync(path.join(root, 'tsconfig.build.json')).mtimeMs > built.mtimeMs
+  )
 }
 
 /** Into a fresh directory, put in place by a rename: a running cluster never sees half a build. */
@@ -110,10 +124,14 @@ function compile() {
   const startedMs = Date.now()
   const tsc = path.join(modules, 'typescript', 'bin', 'tsc')
   fs.rmSync(next, { recursive: true, force: true })
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', next], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [tsc, '-p', 'tsconfig.build.json', '--outDir', next],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  )
   if (status !== 0) fail(`cannot compile:\n${stdout}`)
   fs.writeFileSync(path.join(next, '.built'), '')
   fs.utimesSync(path.join(next, '.built'), startedMs / 1000, startedMs / 1000)

@@ -1,6 +1,7 @@
 // What a cluster has from its first moment: namespaces, roles, priorities, the Service CIDRs, the
 // Service "kubernetes" with its endpoints. Made, or mended, at every start.
 import { apply } from '../api/apply/apply.ts'
+import { groupPriorityOf, versionPriorityOf } from '../api/documents/group-priority.ts'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import {
   apiservices,
@@ -9,13 +10,12 @@ import {
   configmaps,
   flowschemas,
   namespaces,
-  prioritylevelconfigurations,
   priorityclasses,
+  prioritylevelconfigurations,
   rolebindings,
   roles,
   servicecidrs,
 } from '../api/resources.gen.ts'
-import { groupPriorityOf, versionPriorityOf } from '../api/documents/group-priority.ts'
 import { formatTime } from '../lib/clock.ts'
 import { uuid } from '../lib/random.ts'
 import type { Write } from '../store/store.ts'

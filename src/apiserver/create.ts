@@ -1,14 +1,15 @@
 // Creating an object: everything between a decoded body and the commit.
+
+import type { Draft } from '../api/machinery/draft.ts'
+import { draftOf } from '../api/machinery/draft.ts'
+import { validateObjectMeta } from '../api/machinery/object-meta.ts'
+import type { KubeObject } from '../api/machinery/resource.ts'
 import {
   alreadyExistsError,
   badRequestError,
   internalServerError,
   StatusError,
 } from '../api/machinery/status.ts'
-import type { Draft } from '../api/machinery/draft.ts'
-import { draftOf } from '../api/machinery/draft.ts'
-import { validateObjectMeta } from '../api/machinery/object-meta.ts'
-import type { KubeObject } from '../api/machinery/resource.ts'
 import { prepareCreate, validateCreate, warningsOf } from '../api/machinery/strategy.ts'
 import { formatTime } from '../lib/clock.ts'
 import { nameSuffix, uuid } from '../lib/random.ts'

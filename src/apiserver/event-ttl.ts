@@ -1,6 +1,7 @@
 // Events and other objects of a kind with a time to live: deleted when they have not changed for it.
-import { timeMs } from '../api/machinery/time.ts'
+
 import type { KubeObject } from '../api/machinery/resource.ts'
+import { timeMs } from '../api/machinery/time.ts'
 import type { Event } from '../api/types/core.gen.ts'
 import type { Write } from '../store/store.ts'
 import type { Served } from './served.ts'

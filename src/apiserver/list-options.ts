@@ -1,8 +1,9 @@
 // The query of a list or watch, checked as upstream checks ListOptions.
-import { parseFieldSelector } from '../api/machinery/fields.ts'
-import type { FieldRequirement } from '../api/machinery/fields.ts'
+
 import type { FieldError } from '../api/machinery/field-error.ts'
 import { forbidden, notSupported } from '../api/machinery/field-error.ts'
+import type { FieldRequirement } from '../api/machinery/fields.ts'
+import { parseFieldSelector } from '../api/machinery/fields.ts'
 import type { Selector } from '../api/machinery/labels.ts'
 import { everything, parseLabelSelector } from '../api/machinery/labels.ts'
 import { badRequestError, invalidError, StatusError } from '../api/machinery/status.ts'

@@ -1,6 +1,5 @@
 // Lists: which state they show (api.md 2.5), pages with their continue tokens, and the answer.
-import { statusError, StatusError } from '../api/machinery/status.ts'
-import { badRequestError } from '../api/machinery/status.ts'
+import { badRequestError, StatusError, statusError } from '../api/machinery/status.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Cache } from './cache.ts'
 import type { CacheEntry } from './cache-entry.ts'
@@ -103,7 +102,7 @@ export interface ListScope {
 
 /** The objects of a list request, with what its metadata says. */
 export async function readList(cache: Cache, clock: Clock, scope: ListScope): Promise<EntryList> {
-  const { served, namespace, query } = scope
+  const { served, query } = scope
   const filter = filterOf(served, query)
   const token = query.continue === '' ? undefined : continueToken(query)
   const at = token ? undefined : await snapshotRevision(cache, clock, query)

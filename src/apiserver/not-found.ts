@@ -1,5 +1,5 @@
 // Answers for paths and methods that are not there, in the words that clients look for.
-import { statusError, StatusError } from '../api/machinery/status.ts'
+import { StatusError, statusError } from '../api/machinery/status.ts'
 import type { Answer } from './call.ts'
 
 export const notFoundPath = (): StatusError =>

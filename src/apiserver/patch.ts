@@ -1,8 +1,8 @@
 // PATCH: which of the four kinds it is, and the object it makes of the one that is there.
 import { apply } from '../api/apply/apply.ts'
-import { formatGo, goJson } from '../api/apply/go-format.ts'
-import { isObject, jsonEqual } from '../api/apply/atom.ts'
 import type { JsonObject } from '../api/apply/atom.ts'
+import { isObject, jsonEqual } from '../api/apply/atom.ts'
+import { formatGo, goJson } from '../api/apply/go-format.ts'
 import type { Draft } from '../api/machinery/draft.ts'
 import { invalid } from '../api/machinery/field-error.ts'
 import { escapeHtml } from '../api/machinery/go-text.ts'

@@ -1,6 +1,6 @@
 // Requests for objects, verb by verb: reads from the cache, writes through create, update, patch and
 // delete, watches. What is particular to a kind is in its Kind; what is not objects is elsewhere.
-import { methodNotAllowed, notFoundPath } from './not-found.ts'
+
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { badRequestError, notFoundError } from '../api/machinery/status.ts'
 import type { BodyFormat } from '../api/schema/body.ts'
@@ -12,8 +12,8 @@ import type { Answer } from './call.ts'
 import { headerOf } from './call.ts'
 import { createObject } from './create.ts'
 import { deleteObject } from './delete.ts'
-import type { EncodeOptions } from './encoding.ts'
 import { encodeEntry, encodeList, encodeTyped } from './encode.ts'
+import type { EncodeOptions } from './encoding.ts'
 import { readList, waitForRevision } from './list.ts'
 import { filterOf, parseListQuery, parseResourceVersion } from './list-options.ts'
 import type { Encoding, NegotiationRules } from './negotiate.ts'
@@ -28,15 +28,16 @@ import {
   tableObjectPolicy,
   watchRules,
 } from './negotiate.ts'
+import { methodNotAllowed, notFoundPath } from './not-found.ts'
 import { changeOfPatch, patchTypeOf } from './patch.ts'
 import type { Exchange } from './pipeline.ts'
 import type { Served } from './served.ts'
 import { objectKey } from './stored.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
-import { updateObject } from './update.ts'
-import { expiredFrame, Watch } from './watch.ts'
-import type { WatchRequest } from './watch.ts'
 import { refuseUnknown } from './unknown-fields.ts'
+import { updateObject } from './update.ts'
+import type { WatchRequest } from './watch.ts'
+import { expiredFrame, Watch } from './watch.ts'
 import type { WriteOptions } from './write-options.ts'
 import { parseDeleteOptions, parseWriteOptions } from './write-options.ts'
 import type { WriterDeps, WriteScope, Written } from './writer.ts'

@@ -1,7 +1,8 @@
 // Resources that are questions: who am I, may they, is this token good. Answered, never stored.
+
+import { trackUpdate } from '../api/apply/update.ts'
 import type { FieldError } from '../api/machinery/field-error.ts'
 import { invalid } from '../api/machinery/field-error.ts'
-import { trackUpdate } from '../api/apply/update.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { badRequestError, invalidError } from '../api/machinery/status.ts'
 import type { TokenReview } from '../api/types/authentication.gen.ts'

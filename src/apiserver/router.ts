@@ -1,10 +1,10 @@
 // The last stage: which handler a request goes to.
 import { qualifiedResource } from '../api/machinery/resource.ts'
 import { badRequestError, notFoundError, statusError } from '../api/machinery/status.ts'
-import { healthAnswer } from './health.ts'
-import type { HealthCheck } from './health.ts'
 import type { Answer, ApiCall } from './call.ts'
 import type { Documents } from './documents.ts'
+import type { HealthCheck } from './health.ts'
+import { healthAnswer } from './health.ts'
 import { methodNotAllowed, notFoundPath, plainNotFound } from './not-found.ts'
 import type { Exchange, Stage } from './pipeline.ts'
 import type { ObjectRequest } from './registry.ts'

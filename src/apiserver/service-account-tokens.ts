@@ -2,13 +2,13 @@
 // depends on the objects it is bound to. The cryptography is jose's, loaded when first needed.
 import type { KeyObject } from 'node:crypto'
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
-import type { Reader } from './admission/request.ts'
-import type { ApiserverConfig } from './config.ts'
-import type { User } from './rbac/attributes.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import { uuid } from '../lib/random.ts'
+import type { Reader } from './admission/request.ts'
+import type { ApiserverConfig } from './config.ts'
+import type { User } from './rbac/attributes.ts'
 
 export type TokenVerdict =
   | { readonly ok: true; readonly user: User; readonly audiences: readonly string[] }

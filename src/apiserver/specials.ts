@@ -1,27 +1,27 @@
 // Handlers of subresources and of resources that are not stored, by name.
 import type { Duplex } from 'node:stream'
+import { loadPolicyCompiler } from '../api/admissionregistration/policies.ts'
+import { loadDefinitionValidation } from '../api/apiextensions/crd.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Authenticator } from './authentication.ts'
 import type { Cache } from './cache.ts'
 import type { ApiserverConfig } from './config.ts'
 import type { Authorizer } from './rbac/attributes.ts'
 import type { Rbac } from './rbac/authorizer.ts'
-import { loadDefinitionValidation } from '../api/apiextensions/crd.ts'
-import { loadPolicyCompiler } from '../api/admissionregistration/policies.ts'
-import { handleObjects } from './registry.ts'
 import type { RegistryDeps } from './registry.ts'
+import { handleObjects } from './registry.ts'
+import { reviewHandlers } from './reviews.ts'
 import type { RouterDeps, SpecialHandler } from './router.ts'
+import type { Served } from './served.ts'
 import type { TokenIssuer } from './service-account-tokens.ts'
 import type { Serving } from './serving.ts'
-import type { Served } from './served.ts'
 import { bindingHandler } from './subresources/binding.ts'
 import { evictionHandler } from './subresources/eviction.ts'
 import { execHandler, logHandler, portForwardHandler } from './subresources/pod-streams.ts'
 import { proxyHandler } from './subresources/proxy.ts'
-import { keyPaths, tokenHandler } from './subresources/token.ts'
-import { reviewHandlers } from './reviews.ts'
-import { strategyHandler } from './subresources/strategy.ts'
 import { scaleHandler } from './subresources/scale.ts'
+import { strategyHandler } from './subresources/strategy.ts'
+import { keyPaths, tokenHandler } from './subresources/token.ts'
 
 export interface SpecialsDeps {
   readonly cache: Cache
@@ -69,7 +69,10 @@ export function createSpecials(deps: SpecialsDeps): Specials {
     ' services/proxy': proxyHandler(deps, 'services'),
     ' nodes/proxy': proxyHandler(deps, 'nodes'),
     [definitions]: loadedFirst(loadDefinitionValidation, objects),
-    [`${definitions}/status`]: loadedFirst(loadDefinitionValidation, strategyHandler(deps.registry)),
+    [`${definitions}/status`]: loadedFirst(
+      loadDefinitionValidation,
+      strategyHandler(deps.registry),
+    ),
     [policies]: loadedFirst(loadPolicyCompiler, objects),
   }
   return {

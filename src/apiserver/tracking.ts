@@ -1,8 +1,9 @@
 // Field ownership for one request: what apply/ needs to know of the kind and of who writes.
-import { trackUpdate } from '../api/apply/update.ts'
+
 import type { Tracking } from '../api/apply/ownership.ts'
 import { resetFieldsOf } from '../api/apply/reset-fields.ts'
 import { atomOfStruct, emptyOfStruct } from '../api/apply/table-atoms.ts'
+import { trackUpdate } from '../api/apply/update.ts'
 import type { Draft } from '../api/machinery/draft.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import { wireValue } from '../api/schema/encode.ts'
@@ -25,9 +26,7 @@ export function trackingOf(served: Served, writer: Writer): Tracking {
     kind,
     manager: writer.manager,
     subresource: writer.subresource,
-    reset: custom
-      ? custom.reset(writer.subresource)
-      : resetFieldsOf(resource, writer.subresource),
+    reset: custom ? custom.reset(writer.subresource) : resetFieldsOf(resource, writer.subresource),
     nowMs: writer.nowMs,
     ...(custom ? { otherVersion: custom.otherVersion } : {}),
   }

@@ -2,6 +2,7 @@
 // commit; and the removal that the last finalizer was holding up.
 import { isNoChange } from '../api/apply/update.ts'
 import type { Draft } from '../api/machinery/draft.ts'
+import { invalid } from '../api/machinery/field-error.ts'
 import { validateObjectMetaUpdate } from '../api/machinery/object-meta.ts'
 import type { KubeObject } from '../api/machinery/resource.ts'
 import {
@@ -13,7 +14,6 @@ import {
   type StatusError,
 } from '../api/machinery/status.ts'
 import { prepareUpdate, validateUpdate, warningsOf } from '../api/machinery/strategy.ts'
-import { invalid } from '../api/machinery/field-error.ts'
 import type { AdmissionRequest } from './admission/request.ts'
 import { CacheEntry } from './cache-entry.ts'
 import type { ClaimTransaction } from './claims.ts'

@@ -73,7 +73,7 @@ export class Watch implements CacheListener {
 
   /** The log must reach back to `after` (Cache.reachBack). */
   start(): void {
-    const { served, namespace, filter, after, query } = this.#request
+    const { served, namespace, filter, after } = this.#request
     const scope =
       filter.name !== undefined && (namespace !== '' || !served.resource.namespaced)
         ? `${namespace === '' ? '' : `${namespace}/`}${filter.name}`

@@ -1,12 +1,11 @@
 // The options of a write, from its query or body, checked as upstream checks CreateOptions and kin.
+
+import { managerOf, validateManager } from '../api/apply/manager.ts'
 import type { FieldError } from '../api/machinery/field-error.ts'
 import { forbidden, invalid, notSupported, required } from '../api/machinery/field-error.ts'
-import { invalidError } from '../api/machinery/status.ts'
-import { managerOf, validateManager } from '../api/apply/manager.ts'
-import { badRequestError } from '../api/machinery/status.ts'
-import type { FieldValidation } from '../api/schema/body.ts'
+import { badRequestError, invalidError } from '../api/machinery/status.ts'
+import type { BodyFormat, FieldValidation } from '../api/schema/body.ts'
 import { readBody } from '../api/schema/body.ts'
-import type { BodyFormat } from '../api/schema/body.ts'
 import type { DeleteOptions } from '../api/types/meta.gen.ts'
 import { parseBoolean, parseInteger } from './list-options.ts'
 

@@ -1,8 +1,10 @@
 // How every write reaches the store: one at a time for an object, with its claims, quota and
 // companions in one commit, and again from the start when somebody else was faster.
+
+import type { Draft } from '../api/machinery/draft.ts'
+import type { FieldError } from '../api/machinery/field-error.ts'
 import type { ClusterFacts, HookContext } from '../api/machinery/kind.ts'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
-import type { FieldError } from '../api/machinery/field-error.ts'
 import { invalidError, StatusError } from '../api/machinery/status.ts'
 import type { Clock } from '../lib/clock.ts'
 import { formatTime } from '../lib/clock.ts'
@@ -11,7 +13,6 @@ import { uuid } from '../lib/random.ts'
 import type { Expectation, Store, Write } from '../store/store.ts'
 import { admit, validate } from './admission/admission.ts'
 import type { AdmissionContext, AdmissionRequest, AlongsideWrite } from './admission/request.ts'
-import type { Draft } from '../api/machinery/draft.ts'
 import type { Cache } from './cache.ts'
 import { CacheEntry } from './cache-entry.ts'
 import type { ClaimBook, ClaimTransaction } from './claims.ts'

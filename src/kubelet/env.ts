@@ -1,6 +1,6 @@
 // The environment of a container: service variables, then envFrom, then env, later ones winning.
 import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from '../api/types/core.gen.ts'
-import { type PodFacts, fieldValue, resourceValue } from './downward.ts'
+import { fieldValue, type PodFacts, resourceValue } from './downward.ts'
 import { expand } from './expand.ts'
 
 export interface EnvSources {

@@ -1,6 +1,7 @@
 // Tells the API of this node: registers it, keeps its lease, and says when it is ready.
-import { leases, nodes } from '../api/resources.gen.ts'
+
 import { isReason } from '../api/machinery/status.ts'
+import { leases, nodes } from '../api/resources.gen.ts'
 import type { Lease } from '../api/types/coordination.gen.ts'
 import type { Node } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'

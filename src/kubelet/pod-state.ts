@@ -1,6 +1,7 @@
 // The observed Pod while its worker changes it.
-import type { ContainerStatus, Pod } from '../api/types/core.gen.ts'
+
 import type { Draft } from '../api/machinery/draft.ts'
+import type { ContainerStatus, Pod } from '../api/types/core.gen.ts'
 import type { Instance, ObservedContainer, ObservedPod } from './pod-observed.ts'
 
 export interface PodState extends Draft<Omit<ObservedPod, 'containers'>> {

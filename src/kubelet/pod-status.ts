@@ -11,7 +11,7 @@ import type {
 import { formatTime } from '../lib/clock.ts'
 import { anyAppStarted, deadlineOf, initFailed, isComplete, isDone, policyOf } from './pod.ts'
 import type { Instance, ObservedContainer, ObservedPod } from './pod-observed.ts'
-import { readinessCondition, type Condition } from './readiness.ts'
+import { type Condition, readinessCondition } from './readiness.ts'
 import { formatDelay, isSidecar, mayRestart, restartDelayMs } from './restart.ts'
 
 export interface StatusContext {

@@ -11,21 +11,16 @@ import { type ContainerHost, ContainerWorker, type PodEvent } from './container-
 import type { PodFacts } from './downward.ts'
 import { buildHosts, hostnameOf } from './hosts.ts'
 import type { ImageContext } from './image.ts'
+import type { NodeFacts } from './node-facts.ts'
 import type { ObjectHolder, ObjectSource } from './object-source.ts'
 import { type Action, isTerminal, step } from './pod.ts'
 import { deletePod } from './pod-deletion.ts'
 import { PodFiles, readNodeHosts } from './pod-files.ts'
-import type { NodeFacts } from './node-facts.ts'
 import type { Reason } from './pod-observed.ts'
-import { PodTokens } from './pod-token.ts'
 import { initialState, type PodState } from './pod-state.ts'
 import { podStatus } from './pod-status.ts'
-import {
-  buildResolvConf,
-  type ClusterDNS,
-  formatResolvConf,
-  type ResolvConf,
-} from './resolvconf.ts'
+import { PodTokens } from './pod-token.ts'
+import { buildResolvConf, formatResolvConf } from './resolvconf.ts'
 import type { Runtime, Sandbox } from './runtime.ts'
 import type { StatusWriter } from './status-writer.ts'
 import { type FileSources } from './volume-files.ts'

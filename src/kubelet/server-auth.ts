@@ -3,8 +3,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { subjectaccessreviews, tokenreviews } from '../api/resources.gen.ts'
-import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { TokenReview } from '../api/types/authentication.gen.ts'
+import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Client } from '../client/client.ts'
 import type { Clock } from '../lib/clock.ts'
 

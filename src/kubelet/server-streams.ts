@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
+import { HttpError } from './http-error.ts'
 import { type Dial, forwardByChannels, forwardBySpdy } from './port-forward.ts'
 import {
   type CommandOptions,
@@ -12,7 +13,6 @@ import {
   webSocketCommand,
 } from './remote-command.ts'
 import { type RunningContainer, RuntimeError, type StreamSession } from './runtime.ts'
-import { HttpError } from './http-error.ts'
 import { SpdySession, type SpdyStream } from './spdy.ts'
 
 export interface Upgrade {

@@ -1,5 +1,5 @@
 // What the node and its containers use, as /stats/summary and /metrics/resource tell it.
-import { loadavg, totalmem, freemem, cpus } from 'node:os'
+import { cpus, freemem, loadavg, totalmem } from 'node:os'
 import { formatTime } from '../lib/clock.ts'
 import type { ContainerUsage } from './runtime.ts'
 

@@ -1,7 +1,8 @@
 // Sends Pod statuses to the API: the newest only, one request a Pod at a time, none that says
 // what was said before.
-import { pods } from '../api/resources.gen.ts'
+
 import { isReason } from '../api/machinery/status.ts'
+import { pods } from '../api/resources.gen.ts'
 import type { Pod, PodStatus } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'
 import type { Clock } from '../lib/clock.ts'

@@ -13,7 +13,7 @@ import type {
 import { mountTmpfs, unmount } from '../linux/mount.ts'
 import { expand, unresolved } from './expand.ts'
 import type { ContainerMount } from './runtime.ts'
-import { type Files, type FileSources, VolumeError, volumeFiles } from './volume-files.ts'
+import { type FileSources, type Files, VolumeError, volumeFiles } from './volume-files.ts'
 
 export interface VolumePlace {
   /** Of this Pod, on disk; emptyDirs survive a restart of the agent in it. */

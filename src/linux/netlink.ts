@@ -6,6 +6,8 @@ import { describeErrno, SystemError, syscall, trySyscall } from './ffi.ts'
 import {
   attributeText,
   messageHeaderLength,
+  type NetlinkMessage,
+  NetlinkWriter,
   NLM_F_ACK,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
@@ -15,8 +17,6 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_NOOP,
-  type NetlinkMessage,
-  NetlinkWriter,
   parseAttributes,
   parseMessages,
 } from './netlink-message.ts'

@@ -6,10 +6,10 @@ import { SystemError } from './ffi.ts'
 import { NETLINK_ROUTE, type NetlinkRequest, type NetlinkSocket, openNetlink } from './netlink.ts'
 import {
   attributeText,
+  NetlinkWriter,
   NLM_F_CREATE,
   NLM_F_EXCL,
   NLM_F_REPLACE,
-  NetlinkWriter,
   parseAttributes,
 } from './netlink-message.ts'
 

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { formatIp, ipToBytes, parseCidr } from '../lib/ip.ts'
 import { SystemError } from './ffi.ts'
 import { NETLINK_ROUTE, openNetlink } from './netlink.ts'
-import { NLM_F_CREATE, NLM_F_EXCL, NetlinkWriter } from './netlink-message.ts'
+import { NetlinkWriter, NLM_F_CREATE, NLM_F_EXCL } from './netlink-message.ts'
 import { addRoute, Routing, setLinkUp } from './rtnetlink.ts'
 
 const RTM_NEWLINK = 16

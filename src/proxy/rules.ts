@@ -1,13 +1,6 @@
 // The desired table for a set of Services: as a whole (buildRules), or kept up to date one changed
 // Service at a time (Planner), at a cost that does not depend on how many others there are.
-import type {
-  Chain,
-  ElementOperation,
-  Operation,
-  SetDeclaration,
-  Table,
-} from '../linux/nftables/objects.ts'
-import { ChangeWriter, splitShared, type Transaction } from './change-writer.ts'
+import type { Chain, SetDeclaration, Table } from '../linux/nftables/objects.ts'
 import {
   buildBaseChains,
   buildRecordChain,
@@ -15,6 +8,7 @@ import {
   type DataplaneConfig,
   recordChainName,
 } from './chains.ts'
+import { ChangeWriter, splitShared, type Transaction } from './change-writer.ts'
 import {
   type Frontend,
   frontendClasses,

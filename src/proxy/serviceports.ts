@@ -1,7 +1,8 @@
 // Services and their EndpointSlices to what the data plane serves: one record for every port of a
 // Service in one IP family, with its frontends' addresses and its endpoints. Pure.
-import type { EndpointSlice, Endpoint as SliceEndpoint } from '../api/types/discovery.gen.ts'
+
 import type { Service } from '../api/types/core.gen.ts'
+import type { EndpointSlice, Endpoint as SliceEndpoint } from '../api/types/discovery.gen.ts'
 import { canonicalIp, familyOf, formatCidr, type IPFamily, parseCidr } from '../lib/ip.ts'
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'

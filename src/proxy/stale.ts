@@ -2,9 +2,9 @@
 // records of endpoints that must not be used any more. Both decide by state, never by event. Pure.
 import type { ConntrackEntry } from '../linux/conntrack.ts'
 import type { ElementRecord } from '../linux/nftables/element-codec.ts'
+import type { PlannedPort } from './plan.ts'
 import type { ServiceChange } from './rules.ts'
 import { endpointKey, type ServicePort } from './serviceports.ts'
-import type { PlannedPort } from './plan.ts'
 
 /** Frontend key -> the endpoints its flows may stay with. */
 export type ServedFrontends = ReadonlyMap<string, ReadonlySet<string>>

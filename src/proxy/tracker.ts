@@ -1,10 +1,10 @@
 // Watches what the proxy serves: which Services changed, and what each of them is now.
-import type { Informer, InformerFactory } from '../client/informer.ts'
-import type { Service } from '../api/types/core.gen.ts'
-import type { EndpointSlice } from '../api/types/discovery.gen.ts'
+
 import { endpointslices, nodes, servicecidrs, services } from '../api/resources.gen.ts'
-import type { Node } from '../api/types/core.gen.ts'
+import type { Node, Service } from '../api/types/core.gen.ts'
+import type { EndpointSlice } from '../api/types/discovery.gen.ts'
 import type { ServiceCIDR } from '../api/types/networking.gen.ts'
+import type { Informer, InformerFactory } from '../client/informer.ts'
 import type { IPFamily } from '../lib/ip.ts'
 import type { ServiceHealth } from './healthcheck.ts'
 import type { PlannerService } from './rules.ts'

@@ -1,6 +1,6 @@
 // What every embedded store has in common: the log of recent commits, who watches it, and the
 // state of the past, found by undoing the log backwards from the present.
-import type { Entry, StoreEvent, WatchHandle, Watcher } from './store.ts'
+import type { Entry, StoreEvent, Watcher, WatchHandle } from './store.ts'
 import { StoreError } from './store.ts'
 
 export interface Commit {

@@ -25,8 +25,8 @@ import type {
   ListOptions,
   ListResult,
   Store,
-  WatchHandle,
   Watcher,
+  WatchHandle,
   Write,
 } from './store.ts'
 import { StoreError } from './store.ts'
@@ -235,20 +235,21 @@ class LmdbStore implements Store {
   async #flush(batch: readonly PendingCommit[], compactTo: number): Promise<void> {
     const { root, cur, log, meta } = this.#tables
     const revision = batch[batch.length - 1]?.revision ?? this.revision()
+    // Part of the batch, which is awaited as a whole: each write alone need not be.
     await root.batch(() => {
       for (const commit of batch) {
         commit.events.forEach((event, index) => {
-          log.put(logKey(commit.revision, index), encodeLogRow(event))
-          if (event.type === 'put') cur.put(event.key, encodeEntry(event.entry))
-          else cur.remove(event.key)
+          void log.put(logKey(commit.revision, index), encodeLogRow(event))
+          if (event.type === 'put') void cur.put(event.key, encodeEntry(event.entry))
+          else void cur.remove(event.key)
         })
       }
       if (compactTo > 0) {
         const end = logKey(compactTo + 1, 0)
-        for (const key of log.getKeys({ end })) log.remove(key)
+        for (const key of log.getKeys({ end })) void log.remove(key)
       }
       const state: State = { format: 1, revision, compacted: this.#history.compacted }
-      meta.put('state', JSON.stringify(state))
+      void meta.put('state', JSON.stringify(state))
     })
     await root.flushed
   }

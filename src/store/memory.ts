@@ -10,8 +10,8 @@ import type {
   ListOptions,
   ListResult,
   Store,
-  WatchHandle,
   Watcher,
+  WatchHandle,
   Write,
 } from './store.ts'
 import { StoreError } from './store.ts'

@@ -1,8 +1,9 @@
 // The API server as its clients meet it: both protocols on one port, the same API without a socket,
 // and what lists and watches promise (api.md 2.5).
+
+import { mkdtempSync, rmSync } from 'node:fs'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { mkdtempSync, rmSync } from 'node:fs'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

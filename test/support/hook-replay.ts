@@ -1,7 +1,6 @@
 // Plays recorded API scripts against the hooks of the kinds alone: decode, defaults, prepare, claim,
 // validate, encode. No HTTP, no store, no admission; steps that need those are left out and counted.
 import { readFileSync } from 'node:fs'
-import { seededRandom } from '../../src/lib/random.ts'
 import { findKindByResource } from '../../src/api/kinds.ts'
 import type { ClaimResult, Claims } from '../../src/api/machinery/claims.ts'
 import type { Draft } from '../../src/api/machinery/draft.ts'
@@ -21,8 +20,9 @@ import { applyMergePatch } from '../../src/api/patch/merge-patch.ts'
 import { applyStrategicPatch } from '../../src/api/patch/strategic.ts'
 import { decodeValue } from '../../src/api/schema/decode.ts'
 import { wireValue } from '../../src/api/schema/encode.ts'
-import { cidrAddress, parseCidr, parseIp, cidrContains } from '../../src/lib/ip.ts'
 import type { Pod } from '../../src/api/types/core.gen.ts'
+import { cidrAddress, cidrContains, parseCidr, parseIp } from '../../src/lib/ip.ts'
+import { seededRandom } from '../../src/lib/random.ts'
 import { type Bindings, differences, matchText, substitute } from './golden-match.ts'
 
 interface Step {

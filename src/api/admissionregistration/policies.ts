@@ -6,7 +6,7 @@ import { duplicate, forbidden, invalid, required } from '../machinery/field-erro
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelSelector } from '../machinery/labels.ts'
 import { dns1123SubdomainProblems } from '../machinery/names.ts'
-import { forEach, invalids, none, oneOf, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, invalids, none, oneOf } from '../machinery/validation.ts'
 import {
   mutatingadmissionpolicies,
   mutatingadmissionpolicybindings,

@@ -1,16 +1,16 @@
 // The expressions of a ValidatingAdmissionPolicy, compiled against what they may see of a request.
 import type { Compiled, Program, Type } from '../cel/cel.ts'
 import { compile } from '../cel/cel.ts'
-import { formatType, mapOf, listOf, opaque, types } from '../cel/types.ts'
 import type { ObjectField } from '../cel/types.ts'
+import { formatType, listOf, mapOf, opaque, types } from '../cel/types.ts'
 import type { FieldError } from '../machinery/field-error.ts'
 import { duplicate, invalid, required } from '../machinery/field-error.ts'
 import { cIdentifierProblems, qualifiedNameProblems } from '../machinery/names.ts'
 import type {
   AuditAnnotation,
   MatchCondition,
-  Validation,
   ValidatingAdmissionPolicySpec,
+  Validation,
   Variable,
 } from '../types/admissionregistration.gen.ts'
 

@@ -1,7 +1,7 @@
 // Rules of webhooks and policies: which requests they are asked about.
 import type { Draft } from '../machinery/draft.ts'
 import { invalid, notSupported, required } from '../machinery/field-error.ts'
-import { forEach, none, oneOf, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, none, oneOf } from '../machinery/validation.ts'
 import type { RuleWithOperations } from '../types/admissionregistration.gen.ts'
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE']

@@ -5,7 +5,7 @@ import { duplicate, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelSelector } from '../machinery/labels.ts'
 import { dns1123SubdomainProblems } from '../machinery/names.ts'
-import { forEach, invalids, none, oneOf, portNumber, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, invalids, none, oneOf, portNumber } from '../machinery/validation.ts'
 import { mutatingwebhookconfigurations, validatingwebhookconfigurations } from '../resources.gen.ts'
 import type {
   MutatingWebhook,

@@ -1,13 +1,14 @@
 // What the status of a CustomResourceDefinition should say: which names it has, and its conditions.
-import { approvalOf, isProtected } from './approval.ts'
+
 import type { Draft } from '../machinery/draft.ts'
+import { sameValue } from '../machinery/validation.ts'
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionCondition,
   CustomResourceDefinitionNames,
   CustomResourceDefinitionStatus,
 } from '../types/apiextensions.gen.ts'
-import { sameValue } from '../machinery/validation.ts'
+import { approvalOf, isProtected } from './approval.ts'
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 

@@ -1,18 +1,19 @@
 // CustomResourceDefinition: how the kind itself is defaulted, stored and shown. What checks schemas
 // and rules is large and is loaded by whoever takes writes, before the first one.
+
+import { formatTime } from '../../lib/clock.ts'
 import { nameAndCreated } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import type { FieldError } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { customresourcedefinitions } from '../resources.gen.ts'
-import { formatTime } from '../../lib/clock.ts'
-import { markForDeletion } from './conditions.ts'
 import { formatOf } from '../structural/formats.ts'
 import { someSchema } from '../structural/schema.ts'
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionSpec,
 } from '../types/apiextensions.gen.ts'
+import { markForDeletion } from './conditions.ts'
 
 type Validation = typeof import('./validation.ts')
 

@@ -1,8 +1,9 @@
 // x-kubernetes-list-type and its keys: which lists may be sets and maps.
-import type { Schema } from '../structural/schema.ts'
-import { childPath, itemsOf, keyPath, listTypeOf, propertyOf } from '../structural/schema.ts'
+
 import type { FieldError } from '../machinery/field-error.ts'
 import { forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
+import type { Schema } from '../structural/schema.ts'
+import { childPath, itemsOf, keyPath, listTypeOf, propertyOf } from '../structural/schema.ts'
 
 export interface ListOptions {
   readonly atomicSets: boolean

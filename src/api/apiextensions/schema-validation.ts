@@ -1,8 +1,18 @@
 // A schema of a CustomResourceDefinition, node by node: what Kubernetes allows beyond structure,
 // and its rules, compiled and priced (ValidateCustomResourceDefinitionOpenAPISchema upstream).
-import { compileRules } from '../structural/rules.ts'
-import type { CompiledRule } from '../structural/rules.ts'
+
+import { maxRequestBytes, schemaType } from '../cel/schema-type.ts'
+import type { FieldError } from '../machinery/field-error.ts'
+import {
+  forbidden,
+  internalError,
+  invalid,
+  notSupported,
+  required,
+} from '../machinery/field-error.ts'
 import { resolveFieldPath } from '../structural/field-path.ts'
+import type { CompiledRule } from '../structural/rules.ts'
+import { compileRules } from '../structural/rules.ts'
 import type { Schema } from '../structural/schema.ts'
 import {
   additionalOf,
@@ -14,15 +24,6 @@ import {
   keyPath,
   metaFields,
 } from '../structural/schema.ts'
-import { maxRequestBytes, schemaType } from '../cel/schema-type.ts'
-import type { FieldError } from '../machinery/field-error.ts'
-import {
-  forbidden,
-  internalError,
-  invalid,
-  notSupported,
-  required,
-} from '../machinery/field-error.ts'
 import type { ValidationRule } from '../types/apiextensions.gen.ts'
 import { listErrors } from './list-schema.ts'
 

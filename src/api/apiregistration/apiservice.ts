@@ -8,7 +8,7 @@ import {
   dns1123SubdomainProblems,
   nameIsPathSegment,
 } from '../machinery/names.ts'
-import { inRange, invalids, none, portNumber, type Errors } from '../machinery/validation.ts'
+import { type Errors, inRange, invalids, none, portNumber } from '../machinery/validation.ts'
 import { apiservices } from '../resources.gen.ts'
 import type { APIService } from '../types/apiregistration.gen.ts'
 

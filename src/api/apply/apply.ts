@@ -5,12 +5,12 @@ import { badRequestError, type StatusError } from '../machinery/status.ts'
 import { isObject, type JsonObject, jsonEqual, put } from './atom.ts'
 import { checkTyped } from './check-typed.ts'
 import {
+  difference,
   type FieldSet,
   hasPath,
+  intersection,
   isEmptySet,
   recursiveDifference,
-  difference,
-  intersection,
   union,
 } from './field-set.ts'
 import { allowedByLastApplied, withLastApplied } from './last-applied.ts'

@@ -1,5 +1,5 @@
 // The bridge from client-side apply: kubectl's annotation says which fields it owned before.
-import { type JsonObject, isObject } from './atom.ts'
+import { isObject, type JsonObject } from './atom.ts'
 import { checkTyped } from './check-typed.ts'
 import { compare } from './compare.ts'
 import { difference, type FieldSet } from './field-set.ts'

@@ -4,12 +4,12 @@ import type { Draft } from '../machinery/draft.ts'
 import { invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import {
+  type Errors,
   immutable,
-  nonNegative,
   none,
+  nonNegative,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { controllerrevisions, daemonsets } from '../resources.gen.ts'
 import type { ControllerRevision, DaemonSet } from '../types/apps.gen.ts'

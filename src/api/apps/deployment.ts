@@ -1,11 +1,12 @@
 // Deployment and ReplicaSet: so many Pods of one template, and the way from template to template.
+
+import { podSpecWarnings } from '../core/pod-warnings.ts'
 import { ageOf, columnsOf, containerCells, selectorCell } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
 import type { Kind, ScaleStrategy } from '../machinery/kind.ts'
 import { selectorFromLabelSelector } from '../machinery/labels.ts'
-import { immutable, nonNegative, none, sameValue, type Errors } from '../machinery/validation.ts'
-import { podSpecWarnings } from '../core/pod-warnings.ts'
+import { type Errors, immutable, none, nonNegative, sameValue } from '../machinery/validation.ts'
 import { deployments, replicasets } from '../resources.gen.ts'
 import type { Deployment, DeploymentStrategy, ReplicaSet } from '../types/apps.gen.ts'
 import type { LabelSelector } from '../types/meta.gen.ts'

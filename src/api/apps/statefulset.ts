@@ -1,17 +1,17 @@
 // StatefulSet: Pods with names and volumes of their own, in order.
 import { ageOf, columnsOf, containerCells } from '../machinery/columns.ts'
-import { draftOf, type Draft } from '../machinery/draft.ts'
+import { type Draft, draftOf } from '../machinery/draft.ts'
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { selectorFromLabelSelector } from '../machinery/labels.ts'
 import { dns1123LabelProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   invalids,
-  nonNegative,
   none,
+  nonNegative,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { statefulsets } from '../resources.gen.ts'
 import type { StatefulSet } from '../types/apps.gen.ts'

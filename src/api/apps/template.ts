@@ -1,11 +1,12 @@
 // What the workloads of apps/v1 (and Jobs) share: selectors, Pod templates, percentages.
-import { draftOf, type Draft } from '../machinery/draft.ts'
+
+import { defaultPodSpec } from '../core/pod-defaults.ts'
+import { validatePodTemplate } from '../core/pod-validation.ts'
+import { type Draft, draftOf } from '../machinery/draft.ts'
 import { forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
 import { selectorFromLabelSelector, validateLabelSelector } from '../machinery/labels.ts'
 import { percentProblems } from '../machinery/names.ts'
-import { invalids, nonNegative, none, type Errors } from '../machinery/validation.ts'
-import { defaultPodSpec } from '../core/pod-defaults.ts'
-import { validatePodTemplate } from '../core/pod-validation.ts'
+import { type Errors, invalids, none, nonNegative } from '../machinery/validation.ts'
 import type { PodTemplateSpec } from '../types/core.gen.ts'
 import type { LabelSelector } from '../types/meta.gen.ts'
 

@@ -1,7 +1,7 @@
 // Reviews: questions that are answered and not stored. Their checks; answering is apiserver's.
 import { invalid } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
-import { none, type Errors } from '../machinery/validation.ts'
+import { type Errors, none } from '../machinery/validation.ts'
 import {
   localsubjectaccessreviews,
   selfsubjectaccessreviews,

@@ -5,12 +5,12 @@ import { invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { pathSegmentProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   invalids,
-  nonNegative,
   none,
+  nonNegative,
   oneOf,
-  type Errors,
 } from '../machinery/validation.ts'
 import { horizontalpodautoscalersAutoscalingV2 } from '../resources.gen.ts'
 import type {

@@ -1,17 +1,18 @@
 // CronJob: Jobs by the clock.
+
+import { selectorText } from '../apps/deployment.ts'
+import { defaultTemplate } from '../apps/template.ts'
 import { formatAge } from '../machinery/age.ts'
 import { ageOf, columnsOf, containerCells } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { dns1123SubdomainProblems } from '../machinery/names.ts'
-import { nonNegative, none, oneOf, type Errors } from '../machinery/validation.ts'
-import { selectorText } from '../apps/deployment.ts'
-import { defaultTemplate } from '../apps/template.ts'
+import { type Errors, none, nonNegative, oneOf } from '../machinery/validation.ts'
 import { cronjobs } from '../resources.gen.ts'
 import type { CronJob } from '../types/batch.gen.ts'
-import { scheduleProblem } from './schedule.ts'
 import { validateJobSpec } from './job.ts'
+import { scheduleProblem } from './schedule.ts'
 
 /** Its Jobs are named NAME-MINUTES, and a Job's name has 63 characters. */
 const maxName = 52

@@ -1,25 +1,26 @@
 // Job: Pods that run until so many have succeeded.
-import { formatDuration } from '../machinery/age.ts'
-import { ageOf, columnsOf, containerCells } from '../machinery/columns.ts'
-import { draftOf, type Draft } from '../machinery/draft.ts'
-import { forbidden, invalid, required } from '../machinery/field-error.ts'
-import type { Kind } from '../machinery/kind.ts'
+
 import { semanticEqual } from '../../lib/equal.ts'
-import { selectorFromLabelSelector, validateLabelSelector } from '../machinery/labels.ts'
-import {
-  immutable,
-  nonNegative,
-  none,
-  oneOf,
-  sameValue,
-  type Errors,
-} from '../machinery/validation.ts'
 import { selectorText } from '../apps/deployment.ts'
 import { defaultTemplate, shownSelector, sortedLabels } from '../apps/template.ts'
 import { validatePodTemplate } from '../core/pod-validation.ts'
+import { formatDuration } from '../machinery/age.ts'
+import { ageOf, columnsOf, containerCells } from '../machinery/columns.ts'
+import { type Draft, draftOf } from '../machinery/draft.ts'
+import { forbidden, invalid, required } from '../machinery/field-error.ts'
+import type { Kind } from '../machinery/kind.ts'
+import { selectorFromLabelSelector, validateLabelSelector } from '../machinery/labels.ts'
+import {
+  type Errors,
+  immutable,
+  none,
+  nonNegative,
+  oneOf,
+  sameValue,
+} from '../machinery/validation.ts'
 import { jobs } from '../resources.gen.ts'
-import type { PodSpec } from '../types/core.gen.ts'
 import type { Job, JobSpec } from '../types/batch.gen.ts'
+import type { PodSpec } from '../types/core.gen.ts'
 
 const uidLabel = 'batch.kubernetes.io/controller-uid'
 const nameLabel = 'batch.kubernetes.io/job-name'

@@ -1,10 +1,10 @@
 // The type checker: resolves names and overloads, expands macros, and finds what cel-go's checker
 // finds, in its words and at its places.
 import type { Call, Expr, FoldKind } from './expr.ts'
+import { foldType } from './fold-type.ts'
 import { findOverloads, isNamespaced } from './functions.ts'
 import { literalOf } from './literal.ts'
 import { matchOverload } from './match.ts'
-import { foldType } from './fold-type.ts'
 import { folds, operatorNames, qualifiedName, typeNames } from './names.ts'
 import type { Overload } from './overload.ts'
 import type { Scope, Variables } from './scope.ts'

@@ -1,7 +1,7 @@
 // Prices of functions, the same for an estimate and for a run but where cel-go itself differs.
 import type { CostRule } from './overload.ts'
-import { add, fixed, multiply, one, patternFactor, scale, traversal, unknownSize } from './range.ts'
 import type { Range } from './range.ts'
+import { add, fixed, multiply, one, patternFactor, scale, traversal, unknownSize } from './range.ts'
 
 const sizeAt = (sizes: readonly Range[], index: number): Range => sizes[index] ?? unknownSize
 

@@ -1,6 +1,7 @@
 // Equality and order of CEL values: numbers across their types, lists that are sets or maps by what
 // they hold, everything else only with its own kind.
 import { compareText } from '../machinery/go-text.ts'
+import type { Value } from './values.ts'
 import {
   Duration,
   List,
@@ -12,7 +13,6 @@ import {
   TypeValue,
   Uint,
 } from './values.ts'
-import type { Value } from './values.ts'
 
 type Numeric = bigint | number
 

@@ -5,8 +5,8 @@ import type { Call, Expr, Fold } from './expr.ts'
 import type { Overload } from './overload.ts'
 import { accepts } from './overload.ts'
 import { fixed } from './range.ts'
-import { CelError, CostError, List, MapValue, ObjectValue, Optional } from './values.ts'
 import type { Value } from './values.ts'
+import { CelError, CostError, List, MapValue, ObjectValue, Optional } from './values.ts'
 
 /** Counts what a run costs, and ends it when that is too much. */
 export class Meter {

@@ -1,11 +1,12 @@
 // All functions expressions may call, by name.
+
+import { authorizerFunctions } from './library-authorizer.ts'
 import { listFunctions } from './library-lists.ts'
 import { netFunctions } from './library-net.ts'
 import { quantityFunctions } from './library-quantity.ts'
 import { standardFunctions } from './library-standard.ts'
 import { stringFunctions } from './library-strings.ts'
 import { timeFunctions } from './library-time.ts'
-import { authorizerFunctions } from './library-authorizer.ts'
 import type { Overload } from './overload.ts'
 
 let byName: Map<string, Overload[]> | undefined

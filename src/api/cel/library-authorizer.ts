@@ -1,7 +1,7 @@
 // `authorizer` of admission policies: checks built up step by step, decided by who runs them.
 import { always } from './costs.ts'
-import { overload } from './overload.ts'
 import type { Overload } from './overload.ts'
+import { overload } from './overload.ts'
 import { Opaque } from './values.ts'
 
 export interface AuthorizerCheck {

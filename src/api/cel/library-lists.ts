@@ -2,10 +2,10 @@
 import { aggregates, product } from './costs.ts'
 import { compare, equal, listHas } from './equal.ts'
 import { int, uint } from './library-standard.ts'
-import { overload } from './overload.ts'
 import type { Overload } from './overload.ts'
-import { CelError, Duration, List, Uint } from './values.ts'
+import { overload } from './overload.ts'
 import type { Value } from './values.ts'
+import { CelError, Duration, List, Uint } from './values.ts'
 
 const fail = (message: string): never => {
   throw new CelError(message)

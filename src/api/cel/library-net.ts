@@ -3,8 +3,8 @@
 import type { Cidr, Ip } from '../../lib/ip.ts'
 import { cidrContains, formatCidr, formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
 import { always, reads } from './costs.ts'
-import { overload } from './overload.ts'
 import type { CostRule, Overload } from './overload.ts'
+import { overload } from './overload.ts'
 import { add, fixed, scale, traversal } from './range.ts'
 import { CelError, List, MapValue, Opaque } from './values.ts'
 

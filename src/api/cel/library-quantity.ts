@@ -1,6 +1,5 @@
 // Kubernetes' quantities, semantic versions and named formats.
-import { formatQuantity, readQuantity } from '../machinery/quantity.ts'
-import type { Quantity } from '../machinery/quantity.ts'
+
 import {
   dns1035LabelProblems,
   dns1123LabelProblems,
@@ -8,10 +7,12 @@ import {
   labelValueProblems,
   qualifiedNameProblems,
 } from '../machinery/names.ts'
+import type { Quantity } from '../machinery/quantity.ts'
+import { formatQuantity, readQuantity } from '../machinery/quantity.ts'
 import { matchesFormat } from '../structural/formats.ts'
 import { always, reads } from './costs.ts'
-import { overload } from './overload.ts'
 import type { Overload } from './overload.ts'
+import { overload } from './overload.ts'
 import { CelError, List, Opaque, Optional } from './values.ts'
 
 const fail = (message: string): never => {

@@ -1,4 +1,6 @@
 // CEL's own functions: operators, sizes, conversions, optionals (cel-spec, langdef.md).
+
+import { compileRegex } from '../structural/regex.ts'
 import {
   chains,
   compares,
@@ -10,10 +12,10 @@ import {
   searches,
 } from './costs.ts'
 import { compare, equal, findByKeys, listHas } from './equal.ts'
-import { overload } from './overload.ts'
 import type { Overload } from './overload.ts'
-import { compileRegex } from '../structural/regex.ts'
+import { overload } from './overload.ts'
 import { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from './time.ts'
+import type { Value } from './values.ts'
 import {
   CelError,
   Duration,
@@ -23,11 +25,10 @@ import {
   Optional,
   showValue,
   Timestamp,
-  typeNameOf,
   TypeValue,
+  typeNameOf,
   Uint,
 } from './values.ts'
-import type { Value } from './values.ts'
 
 const minInt = -(2n ** 63n)
 const maxInt = 2n ** 63n - 1n

@@ -1,11 +1,13 @@
 // Strings as cel-go's extension has them (version 2), and Kubernetes' regular expressions.
-import { compileRegex } from '../structural/regex.ts'
+
 import { goQuote } from '../machinery/go-text.ts'
+import { compileRegex } from '../structural/regex.ts'
 import { joins, matches, reads, replaces, rewrites, splits } from './costs.ts'
 import { doubleText } from './library-standard.ts'
-import { overload } from './overload.ts'
 import type { Overload } from './overload.ts'
+import { overload } from './overload.ts'
 import { formatDuration, formatTimestamp } from './time.ts'
+import type { Value } from './values.ts'
 import {
   CelError,
   Duration,
@@ -13,11 +15,10 @@ import {
   MapValue,
   ObjectValue,
   Timestamp,
-  typeNameOf,
   TypeValue,
+  typeNameOf,
   Uint,
 } from './values.ts'
-import type { Value } from './values.ts'
 
 const fail = (message: string): never => {
   throw new CelError(message)

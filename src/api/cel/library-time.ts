@@ -1,6 +1,7 @@
 // Parts of timestamps and durations.
-import { overload } from './overload.ts'
+
 import type { Overload } from './overload.ts'
+import { overload } from './overload.ts'
 import type { DateParts } from './time.ts'
 import { datePartsOf } from './time.ts'
 import { CelError, type Duration, type Timestamp } from './values.ts'

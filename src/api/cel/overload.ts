@@ -3,6 +3,7 @@
 import type { Range } from './range.ts'
 import type { Type } from './types.ts'
 import { parseType } from './types.ts'
+import type { Value } from './values.ts'
 import {
   Duration,
   List,
@@ -14,7 +15,6 @@ import {
   TypeValue,
   Uint,
 } from './values.ts'
-import type { Value } from './values.ts'
 
 /** The sizes of the arguments, the receiver first; the size of an item or key where it is known. */
 export interface CostInput {

@@ -1,5 +1,7 @@
 // Schemas as CEL types: what an expression may see of a custom resource, and how large it may be.
 // What has no declared type is not there.
+
+import { byteLength } from '../machinery/go-text.ts'
 import type { Schema } from '../structural/schema.ts'
 import {
   additionalOf,
@@ -8,7 +10,6 @@ import {
   itemsOf,
   listTypeOf,
 } from '../structural/schema.ts'
-import { byteLength } from '../machinery/go-text.ts'
 import type { ObjectField, Type } from './types.ts'
 import { types } from './types.ts'
 

@@ -1,7 +1,7 @@
 // Values of CEL at run time. JSON stays JSON until an expression looks at it: lists, maps and
 // objects wrap it and give each part its declared type when it is asked for.
 import { goQuote } from '../machinery/go-text.ts'
-import { parseTimestamp, parseDuration } from './time.ts'
+import { parseDuration, parseTimestamp } from './time.ts'
 import type { ObjectField, Type } from './types.ts'
 import { formatType, types } from './types.ts'
 

@@ -1,19 +1,20 @@
 // CertificateSigningRequest: who asks is written by the server, never by the client.
+
+import { formatTime } from '../../lib/clock.ts'
 import { formatDuration } from '../machinery/age.ts'
 import { ageOf, columnsOf } from '../machinery/columns.ts'
-import { formatTime } from '../../lib/clock.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { duplicate, invalid, required } from '../machinery/field-error.ts'
 import type { HookContext, Kind } from '../machinery/kind.ts'
 import { dns1123SubdomainProblems, nameIsPathSegment } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   immutable,
   invalids,
   none,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { certificatesigningrequests } from '../resources.gen.ts'
 import type { CertificateSigningRequest } from '../types/certificates.gen.ts'

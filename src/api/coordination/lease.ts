@@ -1,7 +1,7 @@
 // Lease: who leads, or that a node is alive. The hottest write path there is.
 import { ageOf, columnsOf } from '../machinery/columns.ts'
 import type { Kind } from '../machinery/kind.ts'
-import { nonNegative, positive, type Errors } from '../machinery/validation.ts'
+import { type Errors, nonNegative, positive } from '../machinery/validation.ts'
 import { leases } from '../resources.gen.ts'
 import type { Lease } from '../types/coordination.gen.ts'
 

@@ -6,12 +6,12 @@ import { byteLength } from '../machinery/go-text.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { configMapKeyProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEachEntry,
   immutable,
   invalids,
   none,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { configmaps, secrets } from '../resources.gen.ts'
 import type { ConfigMap, Secret } from '../types/core.gen.ts'

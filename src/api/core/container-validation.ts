@@ -2,13 +2,13 @@
 import { duplicate, forbidden, invalid, required } from '../machinery/field-error.ts'
 import { dns1123LabelProblems, portNameProblems, userIdProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   invalids,
   none,
   oneOf,
   portNumber,
   present,
-  type Errors,
 } from '../machinery/validation.ts'
 import type {
   Container,

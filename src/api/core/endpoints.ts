@@ -1,10 +1,11 @@
 // Endpoints: the older, one-object form of EndpointSlices. Deprecated, but still read by many.
 import { ageOf, columnsOf } from '../machinery/columns.ts'
-import { required } from '../machinery/field-error.ts'
 import type { Draft } from '../machinery/draft.ts'
+import { required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   invalids,
   ipAddress,
@@ -13,10 +14,9 @@ import {
   oneOf,
   portNumber,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { endpoints } from '../resources.gen.ts'
-import type { EndpointAddress, EndpointPort, Endpoints, EndpointSubset } from '../types/core.gen.ts'
+import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints } from '../types/core.gen.ts'
 import { repackSubsets } from './endpoints-repack.ts'
 import { appProtocol, protocols } from './service-validation.ts'
 

@@ -5,7 +5,7 @@ import {
   envVarNameProblems,
   qualifiedNameProblems,
 } from '../machinery/names.ts'
-import { forEach, invalids, none, present, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, invalids, none, present } from '../machinery/validation.ts'
 import type {
   EnvFromSource,
   EnvVar,

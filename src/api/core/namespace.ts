@@ -5,7 +5,7 @@ import { invalid } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { nameIsDnsLabel } from '../machinery/names.ts'
 import { validateFinalizers } from '../machinery/object-meta.ts'
-import { none, type Errors } from '../machinery/validation.ts'
+import { type Errors, none } from '../machinery/validation.ts'
 import { namespaces } from '../resources.gen.ts'
 import type { Namespace } from '../types/core.gen.ts'
 

@@ -1,17 +1,17 @@
 // Node: a machine that runs Pods.
 import { ageOf, columnsOf, orNone } from '../machinery/columns.ts'
-import { duplicate, forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
 import type { Draft } from '../machinery/draft.ts'
+import { duplicate, forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelName } from '../machinery/labels.ts'
 import { labelValueProblems } from '../machinery/names.ts'
 import {
   cidrBlock,
+  type Errors,
   forEach,
   invalids,
   none,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { nodes } from '../resources.gen.ts'
 import type { Node, Taint } from '../types/core.gen.ts'

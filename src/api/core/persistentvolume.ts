@@ -7,13 +7,13 @@ import { validateLabelSelector } from '../machinery/labels.ts'
 import { dns1123SubdomainProblems } from '../machinery/names.ts'
 import { compareQuantities } from '../machinery/quantity.ts'
 import {
+  type Errors,
   forEachEntry,
   immutable,
   invalids,
   none,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import { persistentvolumeclaims, persistentvolumes } from '../resources.gen.ts'
 import type {

@@ -4,12 +4,12 @@ import { draftOf } from '../machinery/draft.ts'
 import { forbidden, invalid } from '../machinery/field-error.ts'
 import { jsonDiff } from '../machinery/json-diff.ts'
 import {
+  type Errors,
+  forEach,
   inRange,
   ipAddress,
   none,
   sameValue,
-  forEach,
-  type Errors,
 } from '../machinery/validation.ts'
 import type { Container, Pod, PodSpec, Toleration } from '../types/core.gen.ts'
 import { validateAllContainers, validateImage } from './container-validation.ts'

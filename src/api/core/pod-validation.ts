@@ -1,5 +1,6 @@
 // What a valid Pod is, and a valid Pod template: upstream's ValidatePodSpec, error for error.
 import { duplicate, invalid, notSupported, required } from '../machinery/field-error.ts'
+import { validateLabels } from '../machinery/labels.ts'
 import {
   dns1123LabelProblems,
   dns1123SubdomainProblems,
@@ -7,15 +8,14 @@ import {
   userIdProblems,
 } from '../machinery/names.ts'
 import { validateAnnotations } from '../machinery/object-meta.ts'
-import { validateLabels } from '../machinery/labels.ts'
 import {
+  type Errors,
   forEach,
   invalids,
   ipAddress,
   none,
   oneOf,
   present,
-  type Errors,
 } from '../machinery/validation.ts'
 import type { Pod, PodDNSConfig, PodSpec, PodTemplateSpec } from '../types/core.gen.ts'
 import { validateAllContainers, validateSeccomp } from './container-validation.ts'

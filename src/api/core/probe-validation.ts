@@ -2,14 +2,14 @@
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import { httpHeaderNameProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   invalids,
-  nonNegative,
   none,
+  nonNegative,
   oneOf,
   portNumber,
   present,
-  type Errors,
 } from '../machinery/validation.ts'
 import type { Container, HTTPGetAction, LifecycleHandler, Probe } from '../types/core.gen.ts'
 import { portNumberOrName } from './service-validation.ts'

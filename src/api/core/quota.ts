@@ -5,15 +5,15 @@ import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { compareQuantities } from '../machinery/quantity.ts'
-import { forEach, forEachEntry, none, sameValue, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, forEachEntry, none, sameValue } from '../machinery/validation.ts'
 import { limitranges, resourcequotas } from '../resources.gen.ts'
 import type { LimitRange, LimitRangeItem, ResourceQuota } from '../types/core.gen.ts'
 import {
   isHugePages,
   quotaResourceName,
+  type ResourceList,
   resourceName,
   resourceQuantity,
-  type ResourceList,
 } from './resources-validation.ts'
 
 const scopes = [

@@ -1,11 +1,6 @@
 // ReplicationController (the ReplicaSet of old), PodTemplate, and what is only ever asked or posted:
 // ComponentStatus and Binding.
-import { ageOf, columnsOf, containerCells, labelsCell } from '../machinery/columns.ts'
-import type { Draft } from '../machinery/draft.ts'
-import { invalid, required } from '../machinery/field-error.ts'
-import type { Kind } from '../machinery/kind.ts'
-import { selectorFromSet } from '../machinery/labels.ts'
-import { nonNegative, none, type Errors } from '../machinery/validation.ts'
+
 import {
   defaultTemplate,
   limitsOfReplicas,
@@ -13,6 +8,12 @@ import {
   validateCounts,
   validateTemplate,
 } from '../apps/template.ts'
+import { ageOf, columnsOf, containerCells, labelsCell } from '../machinery/columns.ts'
+import type { Draft } from '../machinery/draft.ts'
+import { invalid, required } from '../machinery/field-error.ts'
+import type { Kind } from '../machinery/kind.ts'
+import { selectorFromSet } from '../machinery/labels.ts'
+import { type Errors, none, nonNegative } from '../machinery/validation.ts'
 import {
   bindings,
   componentstatuses,

@@ -2,7 +2,7 @@
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import { qualifiedNameProblems } from '../machinery/names.ts'
 import { compareQuantities, parseQuantity } from '../machinery/quantity.ts'
-import { forEachEntry, invalids, none, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEachEntry, invalids, none } from '../machinery/validation.ts'
 import type { ResourceRequirements } from '../types/core.gen.ts'
 
 export type ResourceList = Readonly<Record<string, string | number>>

@@ -1,8 +1,8 @@
 // Where a Pod may run: affinity, tolerations, spread constraints, gates.
 import { duplicate, invalid, required } from '../machinery/field-error.ts'
-import { validateLabelName, validateLabels, validateLabelSelector } from '../machinery/labels.ts'
+import { validateLabelName, validateLabelSelector, validateLabels } from '../machinery/labels.ts'
 import { labelValueProblems, qualifiedNameProblems } from '../machinery/names.ts'
-import { forEach, inRange, invalids, none, oneOf, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, inRange, invalids, none, oneOf } from '../machinery/validation.ts'
 import type {
   NodeAffinity,
   NodeSelectorRequirement,

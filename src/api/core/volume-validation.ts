@@ -1,7 +1,7 @@
 // Volumes of a Pod: one name, exactly one source, and paths that stay where they belong.
 import { duplicate, forbidden, invalid, notFound, required } from '../machinery/field-error.ts'
 import { configMapKeyProblems, dns1123LabelProblems } from '../machinery/names.ts'
-import { forEach, invalids, none, oneOf, present, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, invalids, none, oneOf, present } from '../machinery/validation.ts'
 import type {
   Container,
   DownwardAPIVolumeFile,

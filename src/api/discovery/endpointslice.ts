@@ -1,11 +1,15 @@
 // EndpointSlice: up to 1,000 endpoints of one Service and one address family.
+
+import { familyOf } from '../../lib/ip.ts'
+import { appProtocol, protocols } from '../core/service-validation.ts'
 import { ageOf, columnsOf, firstOf } from '../machinery/columns.ts'
-import { duplicate, invalid, required, tooMany } from '../machinery/field-error.ts'
 import type { Draft } from '../machinery/draft.ts'
+import { duplicate, invalid, required, tooMany } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelName } from '../machinery/labels.ts'
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   immutable,
   invalids,
@@ -15,10 +19,7 @@ import {
   nonSpecialIp,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
-import { familyOf } from '../../lib/ip.ts'
-import { appProtocol, protocols } from '../core/service-validation.ts'
 import { endpointslices } from '../resources.gen.ts'
 import type { Endpoint, EndpointPort, EndpointSlice } from '../types/discovery.gen.ts'
 

@@ -3,7 +3,7 @@ import { ageOf, columnsOf } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
-import { none, nonNegative, oneOf, type Errors } from '../machinery/validation.ts'
+import { type Errors, none, nonNegative, oneOf } from '../machinery/validation.ts'
 import { flowschemas, prioritylevelconfigurations } from '../resources.gen.ts'
 import type { FlowSchema, PriorityLevelConfiguration } from '../types/flowcontrol.gen.ts'
 

@@ -1,9 +1,10 @@
 // Building blocks of Tables: column lists from a short notation, and cells that many kinds share.
+
+import type { LabelSelector } from '../types/meta.gen.ts'
 import { formatAge } from './age.ts'
 import { selectorFromLabelSelector, selectorFromSet } from './labels.ts'
 import type { KubeObject } from './resource.ts'
 import type { TableColumn, TableRow } from './table.ts'
-import type { LabelSelector } from '../types/meta.gen.ts'
 
 const types: Readonly<Record<string, TableColumn['type']>> = {
   integer: 'integer',

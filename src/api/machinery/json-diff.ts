@@ -1,6 +1,6 @@
 // Two values as a unified diff, for messages that say what an update may not have changed.
 // Values are shown as Go prints its structs: capitalised names, one field a line.
-import { structOf, type Field, type Type } from '../schema/schema.ts'
+import { type Field, structOf, type Type } from '../schema/schema.ts'
 
 const context = 3
 

@@ -1,9 +1,9 @@
 // Label selectors: the query string form (`app=web,tier in (a,b),!canary`) and the LabelSelector
 // object, both compiled to one matcher. Messages are those of k8s.io/apimachinery pkg/labels.
 import type { LabelSelector } from '../types/meta.gen.ts'
-import { compareText } from './go-text.ts'
 import type { FieldError } from './field-error.ts'
 import { forbidden, invalid, required } from './field-error.ts'
+import { compareText } from './go-text.ts'
 import type { Parsed, Requirement } from './label-lexer.ts'
 import { parseLabelTokens } from './label-lexer.ts'
 import { labelValueProblems, qualifiedNameProblems } from './names.ts'

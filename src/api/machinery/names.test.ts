@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Problems } from './names.ts'
 import {
   configMapKeyProblems,
   dns1035LabelProblems,
@@ -12,7 +13,6 @@ import {
   portNameProblems,
   qualifiedNameProblems,
 } from './names.ts'
-import type { Problems } from './names.ts'
 
 type Check = (value: string) => Problems
 

@@ -1,11 +1,12 @@
 // The rules every object's metadata obeys on create and update
 // (k8s.io/apimachinery pkg/api/validation/objectmeta.go), and those of write options.
-import type { ValidateName } from './kind.ts'
+
+import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../types/meta.gen.ts'
 import type { FieldError } from './field-error.ts'
 import { forbidden, invalid, notSupported, required, tooLong } from './field-error.ts'
 import { byteLength, goStringSlice } from './go-text.ts'
+import type { ValidateName } from './kind.ts'
 import { validateLabels } from './labels.ts'
-import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../types/meta.gen.ts'
 import { nameIsDnsLabel, nameIsDnsSubdomain, qualifiedNameProblems } from './names.ts'
 import { invalids, nonNegative } from './validation.ts'
 

@@ -1,10 +1,11 @@
 // StatusError: the only error that leaves the API server, and what clients throw when they meet one.
+
+import type { Status, StatusCause, StatusDetails } from '../types/meta.gen.ts'
 import type { FieldError } from './field-error.ts'
 import { fieldErrorText } from './field-error.ts'
 import { goQuote } from './go-text.ts'
 import type { Resource } from './resource.ts'
 import { qualifiedResource } from './resource.ts'
-import type { Status, StatusCause, StatusDetails } from '../types/meta.gen.ts'
 
 const codes = {
   BadRequest: 400,

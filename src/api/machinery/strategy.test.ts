@@ -1,11 +1,11 @@
 // What every write shares: status through its own door only, generation for changes of substance.
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../lib/random.ts'
-import { deploymentKind } from '../apps/deployment.ts'
 import { validatingPolicyKind } from '../admissionregistration/policies.ts'
+import { deploymentKind } from '../apps/deployment.ts'
 import { namespaceKind } from '../core/namespace.ts'
 import { podKind } from '../core/pod.ts'
-import { draftOf, type Draft } from './draft.ts'
+import { type Draft, draftOf } from './draft.ts'
 import type { HookContext, Kind } from './kind.ts'
 import type { KubeObject } from './resource.ts'
 import { prepareCreate, prepareUpdate } from './strategy.ts'

@@ -12,13 +12,13 @@ import {
   wildcardDns1123SubdomainProblems,
 } from '../machinery/names.ts'
 import {
+  type Errors,
   forEach,
   immutable,
   invalids,
   none,
   oneOf,
   portNumber,
-  type Errors,
 } from '../machinery/validation.ts'
 import { ingressclasses, ingresses } from '../resources.gen.ts'
 import type {

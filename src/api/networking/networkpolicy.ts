@@ -1,12 +1,12 @@
 // NetworkPolicy: who may talk to whom, for a network that enforces it.
 import { cidrContains, parseCidr } from '../../lib/ip.ts'
+import { portNumberOrName, protocols } from '../core/service-validation.ts'
 import { ageOf, columnsOf, selectorCell } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden, invalid, notSupported, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelSelector } from '../machinery/labels.ts'
-import { cidrBlock, forEach, none, oneOf, type Errors } from '../machinery/validation.ts'
-import { portNumberOrName, protocols } from '../core/service-validation.ts'
+import { cidrBlock, type Errors, forEach, none, oneOf } from '../machinery/validation.ts'
 import { networkpolicies } from '../resources.gen.ts'
 import type {
   IPBlock,

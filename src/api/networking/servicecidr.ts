@@ -7,11 +7,11 @@ import { dns1123LabelProblems, pathSegmentProblems } from '../machinery/names.ts
 import {
   canonicalIpProblems,
   cidrBlock,
+  type Errors,
   forEach,
   immutable,
   invalids,
   none,
-  type Errors,
 } from '../machinery/validation.ts'
 import { ipaddresses, servicecidrs } from '../resources.gen.ts'
 import type { IPAddress, ParentReference, ServiceCIDR } from '../types/networking.gen.ts'

@@ -3,7 +3,7 @@ import { ageOf, columnsOf } from '../machinery/columns.ts'
 import { required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { dns1123LabelProblems } from '../machinery/names.ts'
-import { immutable, invalids, type Errors } from '../machinery/validation.ts'
+import { type Errors, immutable, invalids } from '../machinery/validation.ts'
 import { runtimeclasses } from '../resources.gen.ts'
 import type { RuntimeClass } from '../types/node.gen.ts'
 

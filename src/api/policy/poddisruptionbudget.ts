@@ -1,10 +1,11 @@
 // PodDisruptionBudget: how many Pods evictions must leave running.
+
+import { atMostWhole, countOrPercent, shownSelector } from '../apps/template.ts'
 import { ageOf, columnsOf } from '../machinery/columns.ts'
 import { invalid } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { validateLabelSelector } from '../machinery/labels.ts'
-import { nonNegative, none, oneOf, type Errors } from '../machinery/validation.ts'
-import { atMostWhole, countOrPercent, shownSelector } from '../apps/template.ts'
+import { type Errors, none, nonNegative, oneOf } from '../machinery/validation.ts'
 import { poddisruptionbudgets } from '../resources.gen.ts'
 import type { PodDisruptionBudget } from '../types/policy.gen.ts'
 

@@ -1,7 +1,8 @@
 // ClusterRoles made of others: admin, edit and view gather the rules of roles with their label.
+
+import { semanticEqual } from '../../lib/equal.ts'
 import { selectorFromLabelSelector } from '../machinery/labels.ts'
 import type { ClusterRole, PolicyRule } from '../types/rbac.gen.ts'
-import { semanticEqual } from '../../lib/equal.ts'
 
 /** Rules an aggregated role should have; undefined when it has them, or is not aggregated. */
 export function aggregateRules(

@@ -10,7 +10,7 @@ import {
   pathSegmentProblems,
 } from '../machinery/names.ts'
 import type { TableRow } from '../machinery/table.ts'
-import { forEach, invalids, none, sameValue, type Errors } from '../machinery/validation.ts'
+import { type Errors, forEach, invalids, none, sameValue } from '../machinery/validation.ts'
 import { clusterrolebindings, clusterroles, rolebindings, roles } from '../resources.gen.ts'
 import type {
   ClusterRole,

@@ -3,7 +3,7 @@ import { ageOf, columnsOf, nameAndAge } from '../machinery/columns.ts'
 import type { Draft } from '../machinery/draft.ts'
 import { forbidden } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
-import { none, sameValue, type Errors } from '../machinery/validation.ts'
+import { type Errors, none, sameValue } from '../machinery/validation.ts'
 import {
   deviceclasses,
   resourceclaims,

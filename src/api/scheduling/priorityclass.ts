@@ -2,7 +2,7 @@
 import { ageOf, columnsOf } from '../machinery/columns.ts'
 import { forbidden, invalid } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
-import { none, oneOf, type Errors } from '../machinery/validation.ts'
+import { type Errors, none, oneOf } from '../machinery/validation.ts'
 import { priorityclasses } from '../resources.gen.ts'
 import type { PriorityClass } from '../types/scheduling.gen.ts'
 

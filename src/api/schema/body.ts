@@ -1,7 +1,8 @@
 // Request bodies to objects: media type, version and kind, strictness; every refusal in the words
 // of the API server (k8s.io/apiserver endpoints/handlers, apimachinery runtime/serializer).
-import { badRequestError } from '../machinery/status.ts'
+
 import type { StatusError } from '../machinery/status.ts'
+import { badRequestError } from '../machinery/status.ts'
 import { decodeDocument } from './decode.ts'
 import { diagnoseUntyped } from './diagnose.ts'
 import type { JsonDocument } from './json-text.ts'

@@ -5,13 +5,13 @@ import { forbidden, invalid, required } from '../machinery/field-error.ts'
 import type { Kind } from '../machinery/kind.ts'
 import { qualifiedNameProblems } from '../machinery/names.ts'
 import {
+  type Errors,
   immutable,
   invalids,
   none,
   nonNegative,
   oneOf,
   sameValue,
-  type Errors,
 } from '../machinery/validation.ts'
 import {
   csidrivers,

@@ -1,6 +1,7 @@
 // Formats of strings that a schema may ask for, as go-openapi's strfmt and Kubernetes check them.
-import { isIPv4, isIPv6 } from './addresses.ts'
+
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '../machinery/names.ts'
+import { isIPv4, isIPv6 } from './addresses.ts'
 
 type Check = (text: string) => boolean
 

@@ -9,8 +9,8 @@ import {
 } from '../machinery/names.ts'
 import { validateObjectMeta } from '../machinery/object-meta.ts'
 import { decodeDocument } from '../schema/decode.ts'
-import { documentOf } from '../schema/json-text.ts'
 import { wireValue } from '../schema/encode.ts'
+import { documentOf } from '../schema/json-text.ts'
 import type { ObjectMeta } from '../types/meta.gen.ts'
 import type { JsonObject, Schema } from './schema.ts'
 import {

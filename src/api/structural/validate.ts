@@ -1,5 +1,7 @@
 // Values against a schema, in the words and with the habits of kube-openapi's validator: of anyOf
 // and oneOf the branch that matched most explains itself, and errors that read alike count once.
+
+import { jsonEqual } from '../apply/atom.ts'
 import type { FieldError } from '../machinery/field-error.ts'
 import {
   invalid,
@@ -10,7 +12,6 @@ import {
   typeInvalid,
 } from '../machinery/field-error.ts'
 import { goJson, goQuote } from '../machinery/go-text.ts'
-import { jsonEqual } from '../apply/atom.ts'
 import type { Correlated } from './correlate.ts'
 import { formatOf, matchesFormat } from './formats.ts'
 import { numberResult } from './numbers.ts'

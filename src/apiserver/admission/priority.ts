@@ -1,8 +1,9 @@
 // A Pod's priority comes from its PriorityClass, or from the default one; at most one is the default.
+
+import type { Draft } from '../../api/machinery/draft.ts'
 import { pods, priorityclasses } from '../../api/resources.gen.ts'
 import type { Pod } from '../../api/types/core.gen.ts'
 import type { PriorityClass } from '../../api/types/scheduling.gen.ts'
-import type { Draft } from '../../api/machinery/draft.ts'
 import { objectOf, qualifiedOf, refuse } from './refuse.ts'
 import type { AdmissionContext, AdmissionPlugin, AdmissionRequest, Outcome } from './request.ts'
 

@@ -1,5 +1,7 @@
 // ResourceQuotas of a namespace: refuses what exceeds one, and counts what does not. The new count is
 // committed together with the object, so it is never wrong because a server died between the two.
+
+import { inScope, isAbout, unspecified, usageOf } from '../../api/core/quota-usage.ts'
 import {
   addLists,
   isZero,
@@ -7,9 +9,8 @@ import {
   type ResourceList,
   subtractLists,
 } from '../../api/core/resource-list.ts'
-import { inScope, isAbout, unspecified, usageOf } from '../../api/core/quota-usage.ts'
-import type { KubeObject } from '../../api/machinery/resource.ts'
 import { compareQuantities } from '../../api/machinery/quantity.ts'
+import type { KubeObject } from '../../api/machinery/resource.ts'
 import { resourcequotas } from '../../api/resources.gen.ts'
 import type { Pod, ResourceQuota } from '../../api/types/core.gen.ts'
 import { qualifiedOf, refuse } from './refuse.ts'

@@ -1,8 +1,8 @@
 // Plugins of one rule each: taints of new nodes, finalizers of storage objects in use.
 import type { Draft } from '../../api/machinery/draft.ts'
+import { compareQuantities } from '../../api/machinery/quantity.ts'
 import { nodes, persistentvolumeclaims, storageclasses } from '../../api/resources.gen.ts'
 import type { Node, PersistentVolumeClaim } from '../../api/types/core.gen.ts'
-import { compareQuantities } from '../../api/machinery/quantity.ts'
 import { objectOf, oldOf, qualifiedOf, refuse } from './refuse.ts'
 import type { AdmissionPlugin } from './request.ts'
 

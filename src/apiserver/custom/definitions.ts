@@ -1,12 +1,13 @@
 // Custom resources come and go with their definitions: names are accepted, versions served, and
 // when a definition is deleted its objects go before it does. What a schema needs is loaded with the
 // first definition; a cluster without one pays nothing.
-import type { CustomResourceDefinition } from '../../api/types/apiextensions.gen.ts'
-import { customresourcedefinitions } from '../../api/resources.gen.ts'
-import { isReason } from '../../api/machinery/status.ts'
+
 import type { Draft } from '../../api/machinery/draft.ts'
 import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
+import { isReason } from '../../api/machinery/status.ts'
 import type { Json } from '../../api/openapi/openapi.ts'
+import { customresourcedefinitions } from '../../api/resources.gen.ts'
+import type { CustomResourceDefinition } from '../../api/types/apiextensions.gen.ts'
 import { formatTime } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import { deleteObject } from '../delete.ts'

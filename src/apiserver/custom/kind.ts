@@ -1,10 +1,10 @@
 // One version of a CustomResourceDefinition as a Kind: its schema put to work in the hooks that the
 // registry runs for every kind.
 import { atomOfCustom, resetFieldsOfCustom } from '../../api/apply/schema-atoms.ts'
-import { goQuote } from '../../api/machinery/go-text.ts'
 import type { Draft } from '../../api/machinery/draft.ts'
 import type { FieldError } from '../../api/machinery/field-error.ts'
 import { invalid } from '../../api/machinery/field-error.ts'
+import { goQuote } from '../../api/machinery/go-text.ts'
 import type { FieldReader, Kind } from '../../api/machinery/kind.ts'
 import { qualifiedNameProblems } from '../../api/machinery/names.ts'
 import type { KubeObject, Resource, Subresource } from '../../api/machinery/resource.ts'

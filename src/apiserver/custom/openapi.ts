@@ -1,6 +1,7 @@
 // The schema of a custom resource as OpenAPI v3 publishes it: kubectl reads it to explain and check.
-import type { Json } from '../../api/openapi/openapi.ts'
+
 import type { Resource } from '../../api/machinery/resource.ts'
+import type { Json } from '../../api/openapi/openapi.ts'
 import { schemaName } from '../../api/openapi/schemas.ts'
 import type { Schema } from '../../api/structural/schema.ts'
 import { additionalOf, isEmbedded, isIntOrString, itemsOf } from '../../api/structural/schema.ts'

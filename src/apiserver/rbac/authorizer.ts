@@ -9,9 +9,9 @@ import type {
   Subject,
 } from '../../api/types/rbac.gen.ts'
 import {
-  allow,
   type Attributes,
   type Authorizer,
+  allow,
   type Decision,
   isPath,
   noOpinion,

@@ -1,7 +1,8 @@
 // What every cluster has from the start, and how it is mended at each start: missing objects are
 // created, missing rules and subjects added back, what people added stays.
-import { aggregateAll } from '../../api/rbac/aggregation.ts'
+
 import type { KubeObject } from '../../api/machinery/resource.ts'
+import { aggregateAll } from '../../api/rbac/aggregation.ts'
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types/flowcontrol.gen.ts'
 import type {
   ClusterRole,

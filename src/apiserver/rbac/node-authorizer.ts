@@ -3,8 +3,8 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core.gen.ts'
 import type { PolicyRule } from '../../api/types/rbac.gen.ts'
 import {
-  allow,
   type Authorizer,
+  allow,
   type Decision,
   isPath,
   noOpinion,

@@ -8,9 +8,9 @@ import { proxyRequest, proxyUpgrade } from '../connect.ts'
 import { parseBoolean, parseInteger } from '../list-options.ts'
 import type { ObjectRequest } from '../registry.ts'
 import type { SpecialHandler } from '../router.ts'
+import { kindAnswer } from './body.ts'
 import type { KubeletDeps } from './kubelet.ts'
 import { containerOf, dialOf, kubeletTarget, podOf } from './kubelet.ts'
-import { kindAnswer } from './body.ts'
 
 const logParameters = [
   'follow',

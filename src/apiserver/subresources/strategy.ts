@@ -1,9 +1,10 @@
 // Subresources that are another way to write the object itself: status, finalize, approval,
 // ephemeralcontainers, resize. What each may change is in the Kind.
+
+import { methodNotAllowed } from '../not-found.ts'
 import type { RegistryDeps } from '../registry.ts'
 import { getObject, patchObject, putObject } from '../registry.ts'
 import type { SpecialHandler } from '../router.ts'
-import { methodNotAllowed } from '../not-found.ts'
 
 export function strategyHandler(deps: RegistryDeps): SpecialHandler {
   return async (request) => {

@@ -2,7 +2,6 @@
 import { emptySet } from '../../api/apply/field-set.ts'
 import { atomOfStruct, emptyOfStruct } from '../../api/apply/table-atoms.ts'
 import { trackUpdate } from '../../api/apply/update.ts'
-import { wireValue } from '../../api/schema/encode.ts'
 import { invalid } from '../../api/machinery/field-error.ts'
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import {
@@ -11,12 +10,13 @@ import {
   invalidError,
   notFoundError,
 } from '../../api/machinery/status.ts'
+import { wireValue } from '../../api/schema/encode.ts'
 import type { TokenRequest } from '../../api/types/authentication.gen.ts'
 import { formatTime } from '../../lib/clock.ts'
 import type { Answer } from '../call.ts'
 import type { ApiserverConfig } from '../config.ts'
-import { findEntry, writeOptions } from '../registry.ts'
 import type { ObjectRequest, RegistryDeps } from '../registry.ts'
+import { findEntry, writeOptions } from '../registry.ts'
 import type { RouterDeps, SpecialHandler } from '../router.ts'
 import type { TokenIssuer, TokenSubject } from '../service-account-tokens.ts'
 import { kindAnswer, readKind } from './body.ts'

@@ -41,7 +41,7 @@ import {
 import { startExec } from './exec.ts'
 import { toolPath } from './host-view.ts'
 import { containerCommand, type Ending, endingOf } from './launch.ts'
-import { planRootfs, type HostView, type Lookup, type RootfsPlan } from './rootfs.ts'
+import { type HostView, type Lookup, planRootfs, type RootfsPlan } from './rootfs.ts'
 
 export interface ContainerPlace {
   /** The container's own directory. */

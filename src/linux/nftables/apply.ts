@@ -1,8 +1,8 @@
 // One table of the kernel's, owned by us: read it, and carry out transactions on it.
 import { constants } from 'node:os'
 import { describeErrno, SystemError } from '../ffi.ts'
-import { type NetlinkSocket, NETLINK_NETFILTER, openNetlink, parseReply } from '../netlink.ts'
-import { NLMSG_ERROR, type NetlinkMessage, parseAttributes } from '../netlink-message.ts'
+import { NETLINK_NETFILTER, type NetlinkSocket, openNetlink, parseReply } from '../netlink.ts'
+import { type NetlinkMessage, NLMSG_ERROR, parseAttributes } from '../netlink-message.ts'
 import type { ElementRecord } from './element-codec.ts'
 import {
   type Batch,

@@ -1,11 +1,11 @@
 // Operations to netlink messages: one batch is one transaction. Large loads are cut into several
 // batches, at places where what came before is consistent by itself.
 import {
+  NetlinkWriter,
   NLM_F_ACK,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_REQUEST,
-  NetlinkWriter,
 } from '../netlink-message.ts'
 import { compileRule, familyNumbers } from './compile.ts'
 import { concatId, concatLength, datatypes } from './datatypes.ts'

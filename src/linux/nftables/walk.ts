@@ -1,7 +1,7 @@
 // Follows one packet through a table, as the kernel would: for tests, and to explain what happens
 // to a connection and by which rules. Pure; what the kernel draws or knows is handed in.
 import { cidrContains, parseCidr, parseIp } from '../../lib/ip.ts'
-import { modulusOf, isField } from './compile.ts'
+import { isField, modulusOf } from './compile.ts'
 import { formatMark } from './datatypes.ts'
 import type { FieldName } from './fields.ts'
 import {
