@@ -51,7 +51,8 @@ export function kubeconfig(options: KubeconfigOptions): KubeconfigResult {
   const file = options.file ?? defaultKubeconfigPath()
   if (!existsSync(file))
     throw new ClientConfigError(`cannot read kubeconfig "${file}": no such file`)
-  const content = parse(readFileSync(file, 'utf8')) as KubeconfigFile
+  const content =
+    readable(file, () => parse(readFileSync(file, 'utf8')) as KubeconfigFile | null) ?? {}
   const contextName = options.context ?? content['current-context'] ?? ''
   const context = content.contexts?.find((entry) => entry.name === contextName)?.context
   if (!context) throw new ClientConfigError(`no context "${contextName}" in kubeconfig "${file}"`)
@@ -65,13 +66,14 @@ export function kubeconfig(options: KubeconfigOptions): KubeconfigResult {
     )
   const material = (data: string | undefined, name: string | undefined): Buffer | undefined => {
     if (data) return Buffer.from(data, 'base64')
-    return name ? readFileSync(path.resolve(path.dirname(file), name)) : undefined
+    if (!name) return undefined
+    return readable(file, () => readFileSync(path.resolve(path.dirname(file), name)))
   }
   const ca = material(cluster['certificate-authority-data'], cluster['certificate-authority'])
   const cert = material(user['client-certificate-data'], user['client-certificate'])
   const key = material(user['client-key-data'], user['client-key'])
   const token = user.tokenFile
-    ? tokenFile(user.tokenFile)
+    ? readable(file, () => tokenFile(path.resolve(path.dirname(file), user.tokenFile ?? '')))
     : user.token
       ? () => user.token
       : undefined
@@ -88,6 +90,16 @@ export function kubeconfig(options: KubeconfigOptions): KubeconfigResult {
       ...(cluster['insecure-skip-tls-verify'] ? { insecureSkipTLSVerify: true } : {}),
       ...(cluster['tls-server-name'] ? { serverName: cluster['tls-server-name'] } : {}),
     },
+  }
+}
+
+/** What reading threw, said of the file that wanted it read. */
+function readable<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const cause = (error as Error).message.split('\n')[0]
+    throw new ClientConfigError(`cannot read kubeconfig "${file}": ${cause}`, { cause: error })
   }
 }
 

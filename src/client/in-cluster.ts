@@ -24,12 +24,15 @@ export function inClusterConfig(
       'unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined',
     )
   }
-  const token = tokenFile(path.join(directory, 'token'))
-  return {
-    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    ca: readFileSync(path.join(directory, 'ca.crt')),
-    token,
-    userAgent,
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+  try {
+    const token = tokenFile(path.join(directory, 'token'))
+    return { server, ca: readFileSync(path.join(directory, 'ca.crt')), token, userAgent }
+  } catch (error) {
+    const cause = (error as Error).message
+    throw new ClientConfigError(`unable to load in-cluster configuration: ${cause}`, {
+      cause: error,
+    })
   }
 }
 
