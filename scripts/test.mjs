@@ -3,6 +3,10 @@
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ensure } from './ensure.mjs'
+
+// Not npm's pretest: users who switch install scripts off switch that off too.
+await ensure({ build: true })
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const quick = process.argv.includes('--quick')
