@@ -1,8 +1,9 @@
 // Which objects a workload owns: those with its controller reference whose labels match. Matching
 // orphans are adopted, owned ones that match no more are released.
+
+import type { Selector } from '../api/machinery/labels.ts'
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { isReason } from '../api/machinery/status.ts'
-import type { Selector } from '../api/machinery/labels.ts'
 import type { Change, Live, Snapshot } from '../client/controller.ts'
 import type { Lister } from '../client/informer.ts'
 import { orphansIn } from './indexes.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { deployments, horizontalpodautoscalersAutoscalingV2 as hpas } from '../api/resources.gen.ts'
-import type { HorizontalPodAutoscaler } from '../api/types/autoscaling-v2.gen.ts'
 import type { Scale } from '../api/types/autoscaling.gen.ts'
+import type { HorizontalPodAutoscaler } from '../api/types/autoscaling-v2.gen.ts'
 import { horizontalPodAutoscalerController, type Observed } from './horizontalpodautoscaler.ts'
 import { Play } from './play.ts'
 

@@ -8,13 +8,13 @@ import {
   allResources,
   horizontalpodautoscalersAutoscalingV2 as horizontalpodautoscalers,
 } from '../api/resources.gen.ts'
+import type { Scale } from '../api/types/autoscaling.gen.ts'
 import type {
   HorizontalPodAutoscaler,
   HorizontalPodAutoscalerCondition,
   HorizontalPodAutoscalerStatus,
   MetricSpec,
 } from '../api/types/autoscaling-v2.gen.ts'
-import type { Scale } from '../api/types/autoscaling.gen.ts'
 import type { Change, Controller, Live, Outcome } from '../client/controller.ts'
 import { watching } from '../client/controller.ts'
 import { formatTime } from '../lib/clock.ts'

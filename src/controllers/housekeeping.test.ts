@@ -9,14 +9,14 @@ import {
   secrets,
   serviceaccounts,
 } from '../api/resources.gen.ts'
-import { parseCidr, formatCidr } from '../lib/ip.ts'
+import { formatCidr, parseCidr } from '../lib/ip.ts'
 import { buildNode, buildPod } from './build.ts'
 import { freeBlock, nodeIpamController } from './node-ipam.ts'
 import { Play } from './play.ts'
 import { podGcController } from './podgc.ts'
 import { rootCAPublisher } from './root-ca-publisher.ts'
-import { serviceAccountController } from './serviceaccount.ts'
 import { serviceAccountTokenController, signerOf } from './service-account-tokens.ts'
+import { serviceAccountController } from './serviceaccount.ts'
 import { taintEvictionController, toleranceMs } from './taint-eviction.ts'
 
 test('C49 SA1 every active Namespace has its account and root CA, both made again and put right', () => {

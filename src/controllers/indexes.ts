@@ -1,8 +1,9 @@
 // The indexes over shared resources. All controllers ask for the same ones, so that one informer
 // of each resource serves them all.
+
+import type { KubeObject } from '../api/machinery/resource.ts'
 import type { Pod } from '../api/types/core.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
-import type { KubeObject } from '../api/machinery/resource.ts'
 import { controllerOf } from './ownership.ts'
 
 /** Objects by the uid of their controller; those without one by "orphan/<namespace>". */

@@ -1,9 +1,9 @@
 // Gives every Node a block of the cluster's Pod addresses, one of each family.
 import { nodes } from '../api/resources.gen.ts'
 import type { Node } from '../api/types/core.gen.ts'
-import { watching } from '../client/controller.ts'
 import type { Change, Controller } from '../client/controller.ts'
-import { cidrSize, cidrsOverlap, formatCidr, parseCidr, type Cidr } from '../lib/ip.ts'
+import { watching } from '../client/controller.ts'
+import { type Cidr, cidrSize, cidrsOverlap, formatCidr, parseCidr } from '../lib/ip.ts'
 
 const prefixes = { IPv4: 24, IPv6: 64 } as const
 

@@ -1,6 +1,7 @@
 // Who owns what: the one controller reference an object may have, and who matches without one.
-import { apiVersionOf } from '../api/machinery/resource.ts'
+
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
+import { apiVersionOf } from '../api/machinery/resource.ts'
 import type { OwnerReference } from '../api/types/meta.gen.ts'
 
 export const controllerOf = (object: KubeObject): OwnerReference | undefined =>

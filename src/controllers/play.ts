@@ -1,7 +1,7 @@
 // For tests: plays controllers against objects held in plain maps, carrying out what they return
 // the way an API server would as far as they can see it. No network, no time passes by itself.
-import { keyOf } from '../client/informer.ts'
-import type { Lister } from '../client/informer.ts'
+
+import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type {
   Change,
   Controller,
@@ -10,7 +10,8 @@ import type {
   Snapshot,
   Watch,
 } from '../client/controller.ts'
-import type { KubeObject, Resource } from '../api/machinery/resource.ts'
+import type { Lister } from '../client/informer.ts'
+import { keyOf } from '../client/informer.ts'
 import { semanticEqual } from '../lib/equal.ts'
 import { nameSuffix, seededRandom } from '../lib/random.ts'
 

@@ -5,8 +5,8 @@ import type { ControllerRevision } from '../api/types/apps.gen.ts'
 import type { PodTemplateSpec } from '../api/types/core.gen.ts'
 import type { Change } from '../client/controller.ts'
 import { semanticEqual } from '../lib/equal.ts'
-import { controllerRef } from './ownership.ts'
 import { templateHash } from './deployment/template.ts'
+import { controllerRef } from './ownership.ts'
 
 export const revisionLabel = 'controller-revision-hash'
 

@@ -1,8 +1,8 @@
 // Publishes the API server's certificate authority in every Namespace, for Pods to trust.
 import { configmaps, namespaces } from '../api/resources.gen.ts'
 import type { ConfigMap } from '../api/types/core.gen.ts'
-import { watching } from '../client/controller.ts'
 import type { Controller } from '../client/controller.ts'
+import { watching } from '../client/controller.ts'
 import { semanticEqual } from '../lib/equal.ts'
 import { isActive } from './serviceaccount.ts'
 

@@ -3,8 +3,8 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import { secrets, serviceaccounts } from '../api/resources.gen.ts'
 import type { Secret, ServiceAccount } from '../api/types/core.gen.ts'
-import { watching } from '../client/controller.ts'
 import type { Change, Controller, Snapshot } from '../client/controller.ts'
+import { watching } from '../client/controller.ts'
 
 const secretType = 'kubernetes.io/service-account-token'
 const nameAnnotation = 'kubernetes.io/service-account.name'

@@ -1,8 +1,8 @@
 // Gives every Namespace its ServiceAccount "default".
 import { namespaces, serviceaccounts } from '../api/resources.gen.ts'
 import type { Namespace } from '../api/types/core.gen.ts'
-import { watching } from '../client/controller.ts'
 import type { Controller } from '../client/controller.ts'
+import { watching } from '../client/controller.ts'
 
 const defaultName = 'default'
 

@@ -1,6 +1,6 @@
 // Affinity between Pods: which places a Pod must share with others, or must not. A place is a
 // value of a Node label, such as a zone.
-import { selectorFromLabelSelector, type Selector } from '../api/machinery/labels.ts'
+import { type Selector, selectorFromLabelSelector } from '../api/machinery/labels.ts'
 import type { Pod, PodAffinityTerm } from '../api/types/core.gen.ts'
 import type { ClusterView, NodeInfo } from './nodes.ts'
 

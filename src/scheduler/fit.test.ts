@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Affinity, Node, Pod, PodSpec } from '../api/types/core.gen.ts'
 import type { ObjectMeta } from '../api/types/meta.gen.ts'
+import { seededRandom } from '../lib/random.ts'
 import { fit, unfitMessage } from './fit.ts'
-import { NodeTable, type ClusterView } from './nodes.ts'
+import { type ClusterView, NodeTable } from './nodes.ts'
 import { preempt } from './preempt.ts'
 import { choose, score } from './score.ts'
-import { seededRandom } from '../lib/random.ts'
 
 const node = (
   name: string,

@@ -1,6 +1,6 @@
 // Which Nodes a Pod can go to, and in upstream's words why it cannot go to the others.
 import { matchesNodeAffinity, namedNodes } from '../api/core/node-affinity.ts'
-import { podRequests, type Amounts } from '../api/core/pod-requests.ts'
+import { type Amounts, podRequests } from '../api/core/pod-requests.ts'
 import { toleratesTaint, untoleratedTaint } from '../api/core/toleration.ts'
 import type { ContainerPort, Pod } from '../api/types/core.gen.ts'
 import { affinityFilter } from './affinity.ts'

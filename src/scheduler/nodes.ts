@@ -1,7 +1,8 @@
 // What the scheduler knows of each Node: the Pods on it, those it has just assumed there included,
 // and what they ask for, summed up as they come and go.
+
+import { type Amounts, add, amounts, podRequests } from '../api/core/pod-requests.ts'
 import { isPodFinished } from '../api/core/pod-state.ts'
-import { add, amounts, podRequests, type Amounts } from '../api/core/pod-requests.ts'
 import type { Node, Pod } from '../api/types/core.gen.ts'
 import { keyOf } from '../client/informer.ts'
 

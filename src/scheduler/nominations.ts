@@ -2,7 +2,7 @@
 // are no more important do not get that room.
 import type { Pod } from '../api/types/core.gen.ts'
 import { keyOf } from '../client/informer.ts'
-import { NodeTable, priorityOf, type ClusterView, type NodeInfo } from './nodes.ts'
+import { type ClusterView, type NodeInfo, NodeTable, priorityOf } from './nodes.ts'
 
 export class Nominations {
   readonly #promises = new Map<string, { readonly pod: Pod; readonly nodeName: string }>()

@@ -3,8 +3,8 @@
 import { findPodCondition } from '../api/core/pod-state.ts'
 import type { Pod } from '../api/types/core.gen.ts'
 import { keyOf } from '../client/informer.ts'
-import { histogram, roomFor, type Fit } from './fit.ts'
-import { NodeTable, priorityOf, type ClusterView, type NodeInfo } from './nodes.ts'
+import { type Fit, histogram, roomFor } from './fit.ts'
+import { type ClusterView, type NodeInfo, NodeTable, priorityOf } from './nodes.ts'
 
 /** Of the DisruptionTarget condition of Pods that go for another. */
 export const preemptionReason = 'PreemptionByScheduler'

@@ -5,9 +5,9 @@
 //                  ^        └─ no Node: condition, event, preemption
 //                  └── back-off, or something changed in the cluster
 import { setMaxListeners } from 'node:events'
+import { findPodCondition, isPodFinished } from '../api/core/pod-state.ts'
 import { selectorFromLabelSelector } from '../api/machinery/labels.ts'
 import { isReason } from '../api/machinery/status.ts'
-import { findPodCondition, isPodFinished } from '../api/core/pod-state.ts'
 import {
   namespaces,
   nodes,
@@ -26,8 +26,8 @@ import type { Component } from '../lib/component.ts'
 import { semanticEqual } from '../lib/equal.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { fit, unfitMessage, type Fit } from './fit.ts'
-import { NodeTable, priorityOf, type ClusterView, type NodeInfo } from './nodes.ts'
+import { type Fit, fit, unfitMessage } from './fit.ts'
+import { type ClusterView, type NodeInfo, NodeTable, priorityOf } from './nodes.ts'
 import { Nominations } from './nominations.ts'
 import { preempt } from './preempt.ts'
 import { SchedulingQueue, type Waiting } from './queue.ts'

@@ -1,11 +1,11 @@
 // Which of the Nodes a Pod can go to suits it best: upstream's default plugins and weights.
 import { matchesTerm } from '../api/core/node-affinity.ts'
-import { podRequests, type Amounts } from '../api/core/pod-requests.ts'
+import { type Amounts, podRequests } from '../api/core/pod-requests.ts'
 import { toleratesTaint } from '../api/core/toleration.ts'
 import type { Pod } from '../api/types/core.gen.ts'
 import type { Random } from '../lib/random.ts'
 import { affinityScores } from './affinity.ts'
-import { scoringDefaults, type ClusterView, type NodeInfo } from './nodes.ts'
+import { type ClusterView, type NodeInfo, scoringDefaults } from './nodes.ts'
 import { spreadScores } from './spread.ts'
 
 const best = 100

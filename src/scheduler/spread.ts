@@ -1,6 +1,7 @@
 // Topology spread: how evenly Pods alike are shared out over zones, Nodes or other places.
-import { untoleratedTaint } from '../api/core/toleration.ts'
+
 import { matchesNodeAffinity } from '../api/core/node-affinity.ts'
+import { untoleratedTaint } from '../api/core/toleration.ts'
 import { selectorFromLabelSelector } from '../api/machinery/labels.ts'
 import type { Pod, TopologySpreadConstraint } from '../api/types/core.gen.ts'
 import type { ClusterView, NodeInfo } from './nodes.ts'

@@ -5,7 +5,7 @@ import { pods } from '../api/resources.gen.ts'
 import type { Binding, Pod } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'
 import { createRecorder, type EventRecorder } from '../client/recorder.ts'
-import { formatTime, type Clock } from '../lib/clock.ts'
+import { type Clock, formatTime } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import { preemptionReason } from './preempt.ts'
 

@@ -1,7 +1,7 @@
 // The CronJob controller: Jobs by the clock.
 import { cronjobs, jobs } from '../../api/resources.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Controller } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { ownerIndexes } from '../indexes.ts'
 import { ownerKeys } from '../ownership.ts'
 import { reconcileCronJob } from './reconcile.ts'

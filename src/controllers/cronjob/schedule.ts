@@ -1,7 +1,7 @@
 // When a cron schedule is due, as robfig/cron reads it: five fields in a time zone, a descriptor, or
 // "@every". Around a change of clocks an hour that is skipped has no times, and one that comes twice
 // has them twice.
-import { scheduleFields, type Bounds } from '../../api/batch/schedule.ts'
+import { type Bounds, scheduleFields } from '../../api/batch/schedule.ts'
 
 const secondMs = 1000
 const minuteMs = 60_000

@@ -4,15 +4,15 @@ import type { Resource } from '../../api/machinery/resource.ts'
 import { controllerrevisions, daemonsets, nodes, pods } from '../../api/resources.gen.ts'
 import type { DaemonSet } from '../../api/types/apps.gen.ts'
 import type { Node, Pod } from '../../api/types/core.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Controller, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { keyOf } from '../../client/informer.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import { adopterKeys, claim, mayAdopt } from '../claim.ts'
 import { ownerIndexes, podIndexes } from '../indexes.ts'
 import { remembering } from '../memory.ts'
 import { controllerOf, ownerKeys } from '../ownership.ts'
-import { reconcileDaemonSet, type Failures } from './reconcile.ts'
+import { type Failures, reconcileDaemonSet } from './reconcile.ts'
 
 const selectorOf = ({ spec }: DaemonSet) => selectorFromLabelSelector(spec.selector)
 

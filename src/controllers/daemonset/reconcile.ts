@@ -16,7 +16,7 @@ import { semanticEqual } from '../../lib/equal.ts'
 import type { Random } from '../../lib/random.ts'
 import { podFromTemplate } from '../pod-template.ts'
 import { currentRevision, revisionLabel, truncateHistory } from '../revisions.ts'
-import { belongs, nodeOf, placedOn, type Belonging } from './placement.ts'
+import { type Belonging, belongs, nodeOf, placedOn } from './placement.ts'
 
 const generationAnnotation = 'deprecated.daemonset.template.generation'
 const firstBackoffMs = 1000

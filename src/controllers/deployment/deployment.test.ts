@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { isPodActive, isPodReady } from '../../api/core/pod-state.ts'
 import { deployments, pods, replicasets } from '../../api/resources.gen.ts'
 import type { Deployment, DeploymentSpec, ReplicaSet } from '../../api/types/apps.gen.ts'
-import { isPodActive, isPodReady } from '../../api/core/pod-state.ts'
 import { buildPod } from '../build.ts'
 import { Play } from '../play.ts'
 import { replicaSetController } from '../replicaset/replicaset.ts'

@@ -1,11 +1,11 @@
 // The Deployment controller: rolls a Pod template out over ReplicaSets.
 import { selectorFromLabelSelector } from '../../api/machinery/labels.ts'
+import type { Resource } from '../../api/machinery/resource.ts'
 import { deployments, pods, replicasets } from '../../api/resources.gen.ts'
 import type { Deployment, ReplicaSet } from '../../api/types/apps.gen.ts'
 import type { Pod } from '../../api/types/core.gen.ts'
-import type { Resource } from '../../api/machinery/resource.ts'
-import { watching } from '../../client/controller.ts'
 import type { Controller, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { adopterKeys, claim, mayAdopt } from '../claim.ts'
 import { ownerIndexes, podIndexes } from '../indexes.ts'
 import { controllerOf, ownerKeys } from '../ownership.ts'

@@ -22,11 +22,11 @@ import {
   newSize,
   obsoleteSets,
   rollingSizes,
+  type Sets,
+  type Sizes,
   scaledSizes,
   sizeOf,
   wantedReplicas,
-  type Sets,
-  type Sizes,
 } from './sizes.ts'
 import {
   condition,

@@ -1,6 +1,7 @@
 // Revisions: the annotations that let `kubectl rollout history` and `undo` work.
-import type { Deployment, ReplicaSet } from '../../api/types/apps.gen.ts'
+
 import type { Labels } from '../../api/machinery/labels.ts'
+import type { Deployment, ReplicaSet } from '../../api/types/apps.gen.ts'
 import { desiredAnnotation, maxAnnotation, maxReplicas, wantedReplicas } from './sizes.ts'
 
 export const revisionAnnotation = 'deployment.kubernetes.io/revision'

@@ -7,7 +7,7 @@ import type {
   ReplicaSet,
 } from '../../api/types/apps.gen.ts'
 import { formatTime } from '../../lib/clock.ts'
-import { allOf, availableIn, bounds, sizeOf, wantedReplicas, type Sets } from './sizes.ts'
+import { allOf, availableIn, bounds, type Sets, sizeOf, wantedReplicas } from './sizes.ts'
 
 /** The largest int32: the deadline nobody waits for. */
 const noDeadline = 0x7fff_ffff

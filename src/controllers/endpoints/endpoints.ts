@@ -4,14 +4,14 @@ import { endpoints, pods, services } from '../../api/resources.gen.ts'
 import type {
   EndpointAddress,
   EndpointPort,
-  Endpoints,
   EndpointSubset,
+  Endpoints,
   Pod,
   Service,
   ServicePort,
 } from '../../api/types/core.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Change, Changes, Controller, Outcome, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { keyOf } from '../../client/informer.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import { familyOf } from '../../lib/ip.ts'
@@ -26,7 +26,7 @@ import {
   matchesPairs,
   servicesOfPod,
 } from '../service-pods.ts'
-import { triggerTime, withTriggerTime, type TriggerTimes } from '../trigger-time.ts'
+import { type TriggerTimes, triggerTime, withTriggerTime } from '../trigger-time.ts'
 import { repackSubsets, truncateSubsets } from './subsets.ts'
 
 const managedByLabel = 'endpoints.kubernetes.io/managed-by'

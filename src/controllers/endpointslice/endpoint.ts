@@ -2,8 +2,8 @@
 import { isPodReady, isPodTerminating } from '../../api/core/pod-state.ts'
 import type { Node, Pod, Service } from '../../api/types/core.gen.ts'
 import type { Endpoint, EndpointPort } from '../../api/types/discovery.gen.ts'
-import { canonicalIp, familyOf } from '../../lib/ip.ts'
 import { semanticEqual } from '../../lib/equal.ts'
+import { canonicalIp, familyOf } from '../../lib/ip.ts'
 import { endpointHostname, findTargetPort } from '../service-pods.ts'
 
 export type AddressType = 'IPv4' | 'IPv6'

@@ -2,20 +2,20 @@
 import { endpointslices, nodes, pods, services } from '../../api/resources.gen.ts'
 import type { Node, Service } from '../../api/types/core.gen.ts'
 import type { EndpointSlice } from '../../api/types/discovery.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Change, Controller, Outcome, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { keyOf } from '../../client/informer.ts'
 import { podIndexes, serviceOfSlice, sliceIndexes } from '../indexes.ts'
-import { remembering, type Remembering } from '../memory.ts'
+import { type Remembering, remembering } from '../memory.ts'
 import { isManaged, servicesOfPod } from '../service-pods.ts'
-import { triggerTime, withTriggerTime, type TriggerTimes } from '../trigger-time.ts'
+import { type TriggerTimes, triggerTime, withTriggerTime } from '../trigger-time.ts'
 import type { SliceChanges } from './pack.ts'
 import {
+  type Desired,
   managedByLabel,
   managerName,
   reconcileSlices,
   selectPods,
-  type Desired,
 } from './reconcile.ts'
 import { isOverloaded, topologyChanged, wantsAutoHints, zoneRatios } from './topology.ts'
 

@@ -1,14 +1,15 @@
 // The EndpointSlices a Service should have, against those it has: one independent set of slices
 // for each address family, grouped by the ports the Pods serve.
-import { isCandidate, isHeadless, matchesPairs } from '../service-pods.ts'
-import { controllerRef } from '../ownership.ts'
+
 import { services } from '../../api/resources.gen.ts'
 import type { Node, Pod, Service } from '../../api/types/core.gen.ts'
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../api/types/discovery.gen.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import { familyOf } from '../../lib/ip.ts'
-import { endpointKey, endpointOf, endpointPorts, portsKey, type AddressType } from './endpoint.ts'
-import { hintByDistribution, removeHints, trafficDistribution, type Hinting } from './hints.ts'
+import { controllerRef } from '../ownership.ts'
+import { isCandidate, isHeadless, matchesPairs } from '../service-pods.ts'
+import { type AddressType, endpointKey, endpointOf, endpointPorts, portsKey } from './endpoint.ts'
+import { type Hinting, hintByDistribution, removeHints, trafficDistribution } from './hints.ts'
 import { packGroup, reuseDeleted, type SliceChanges } from './pack.ts'
 import { hintByTopology, wantsAutoHints, type ZoneRatios } from './topology.ts'
 

@@ -3,8 +3,8 @@
 import { quantityMillis } from '../../api/machinery/quantity.ts'
 import type { Node, Service } from '../../api/types/core.gen.ts'
 import type { Endpoint, EndpointSlice } from '../../api/types/discovery.gen.ts'
-import { withHints, type Hinting } from './hints.ts'
 import { zoneLabel } from './endpoint.ts'
+import { type Hinting, withHints } from './hints.ts'
 
 const overload = 1.2
 

@@ -4,12 +4,12 @@ import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
 import { isReason } from '../../api/machinery/status.ts'
 import type { DeleteOptions, OwnerReference } from '../../api/types/meta.gen.ts'
 import type { Client } from '../../client/client.ts'
-import { blocking, decide, ownerState, type OwnerState } from './decide.ts'
+import { blocking, decide, type OwnerState, ownerState } from './decide.ts'
 import {
   foregroundFinalizer,
-  orphanFinalizer,
   type Graph,
   type GraphNode,
+  orphanFinalizer,
   type Work,
 } from './graph.ts'
 

@@ -2,7 +2,7 @@
 // a function.
 import type { KubeObject } from '../../api/machinery/resource.ts'
 import type { OwnerReference } from '../../api/types/meta.gen.ts'
-import { foregroundFinalizer, orphanFinalizer, type GraphNode } from './graph.ts'
+import { foregroundFinalizer, type GraphNode, orphanFinalizer } from './graph.ts'
 
 /** How an owner was found: there, gone (or another object by now), or waiting for its dependents. */
 export type OwnerState = 'solid' | 'dangling' | 'waiting'

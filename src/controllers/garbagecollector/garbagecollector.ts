@@ -10,7 +10,7 @@ import { WorkQueue } from '../../client/workqueue.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Component } from '../../lib/component.ts'
 import type { Logger } from '../../lib/log.ts'
-import { isDeletable, type Discovered } from '../discovery.ts'
+import { type Discovered, isDeletable } from '../discovery.ts'
 import { Collector } from './collector.ts'
 import { Graph, type Work } from './graph.ts'
 

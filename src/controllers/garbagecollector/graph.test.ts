@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { configmaps, namespaces } from '../../api/resources.gen.ts'
 import type { Resource } from '../../api/machinery/resource.ts'
+import { configmaps, namespaces } from '../../api/resources.gen.ts'
 import type { ObjectMeta, OwnerReference } from '../../api/types/meta.gen.ts'
-import { blocking, decide, ownerState, type OwnerState, type Verdict } from './decide.ts'
+import { blocking, decide, type OwnerState, ownerState, type Verdict } from './decide.ts'
 import { Graph } from './graph.ts'
 
 const resource = configmaps as unknown as Resource

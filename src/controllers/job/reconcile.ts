@@ -15,7 +15,7 @@ import { formatTime } from '../../lib/clock.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import type { Random } from '../../lib/random.ts'
 import { podsToDelete } from '../replicaset/ranking.ts'
-import { countPods, indexOf, releaseAll, resultOf, type Counted } from './count.ts'
+import { type Counted, countPods, indexOf, releaseAll, resultOf } from './count.ts'
 import { parseIndexes } from './indexes.ts'
 import { buildJobPod } from './pod.ts'
 

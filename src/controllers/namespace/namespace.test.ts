@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { configmaps, namespaces, pods, secrets } from '../../api/resources.gen.ts'
 import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
+import { configmaps, namespaces, pods, secrets } from '../../api/resources.gen.ts'
 import { Play } from '../play.ts'
-import { namespaceController, type Contents } from './namespace.ts'
+import { type Contents, namespaceController } from './namespace.ts'
 
 const controller = namespaceController({
   discover: () => Promise.resolve({ resources: [], failures: [] }),

@@ -1,14 +1,14 @@
 // The Namespace controller: empties a Namespace that is being deleted, Pods before all else, and
 // lets it go when nothing is left.
-import { qualifiedResource, type KubeObject, type Resource } from '../../api/machinery/resource.ts'
+import { type KubeObject, qualifiedResource, type Resource } from '../../api/machinery/resource.ts'
 import { isReason } from '../../api/machinery/status.ts'
 import { namespaces, pods } from '../../api/resources.gen.ts'
 import type { Namespace, NamespaceStatus } from '../../api/types/core.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Change, Controller, Live, Outcome } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { semanticEqual } from '../../lib/equal.ts'
-import { isDeletable, type Discovered } from '../discovery.ts'
-import { emptyingConditions, type Emptying } from './conditions.ts'
+import { type Discovered, isDeletable } from '../discovery.ts'
+import { type Emptying, emptyingConditions } from './conditions.ts'
 
 const finalizer = 'kubernetes'
 /** Requests at once while a Namespace is looked over. */

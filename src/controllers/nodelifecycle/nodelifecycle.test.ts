@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { isPodReady } from '../../api/core/pod-state.ts'
 import { leases, nodes, pods } from '../../api/resources.gen.ts'
 import type { Node } from '../../api/types/core.gen.ts'
-import { isPodReady } from '../../api/core/pod-state.ts'
 import { buildNode, buildPod } from '../build.ts'
 import { Play } from '../play.ts'
 import { nodeLifecycleController } from './nodelifecycle.ts'

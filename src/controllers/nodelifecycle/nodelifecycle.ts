@@ -3,13 +3,13 @@
 import { isPodReady } from '../../api/core/pod-state.ts'
 import { leases, nodes, pods } from '../../api/resources.gen.ts'
 import type { Node, Pod } from '../../api/types/core.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Change, Changes, Controller, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { formatTime } from '../../lib/clock.ts'
 import { podIndexes } from '../indexes.ts'
 import { remembering } from '../memory.ts'
-import { hear, readyOf, silentConditions, type Heard } from './health.ts'
-import { desiredTaints, evictionAllowed, type EvictionRates } from './taints.ts'
+import { type Heard, hear, readyOf, silentConditions } from './health.ts'
+import { desiredTaints, type EvictionRates, evictionAllowed } from './taints.ts'
 
 export interface NodeLifecycleOptions {
   readonly monitorPeriodMs: number

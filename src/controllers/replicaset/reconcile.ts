@@ -14,8 +14,8 @@ import type { Change, Changes, Failure, Outcome } from '../../client/controller.
 import { formatTime } from '../../lib/clock.ts'
 import { semanticEqual } from '../../lib/equal.ts'
 import type { Random } from '../../lib/random.ts'
-import { matchesPairs } from '../service-pods.ts'
 import { podFromTemplate } from '../pod-template.ts'
+import { matchesPairs } from '../service-pods.ts'
 import { podsToDelete } from './ranking.ts'
 
 /** At most so many Pods are made or deleted in one run. */

@@ -1,20 +1,20 @@
 // The ReplicaSet and ReplicationController controllers: one core, two kinds.
 import { isPodActive } from '../../api/core/pod-state.ts'
 import {
+  type Selector,
   selectorFromLabelSelector,
   selectorFromSet,
-  type Selector,
 } from '../../api/machinery/labels.ts'
 import type { KubeObject, Resource } from '../../api/machinery/resource.ts'
 import { pods, replicasets, replicationcontrollers } from '../../api/resources.gen.ts'
 import type { ReplicaSet } from '../../api/types/apps.gen.ts'
 import type { Pod, ReplicationController } from '../../api/types/core.gen.ts'
-import { watching } from '../../client/controller.ts'
 import type { Controller, Snapshot } from '../../client/controller.ts'
+import { watching } from '../../client/controller.ts'
 import { adopterKeys, claim, mayAdopt } from '../claim.ts'
 import { ownerIndexes, podIndexes } from '../indexes.ts'
 import { controllerOf, ownerKeys } from '../ownership.ts'
-import { reconcileReplicas, type ReplicaOwner } from './reconcile.ts'
+import { type ReplicaOwner, reconcileReplicas } from './reconcile.ts'
 
 interface Family<T extends KubeObject> {
   readonly name: string

@@ -1,6 +1,7 @@
 // One step of a StatefulSet: the Pods that may be made, deleted or replaced now, in the order its
 // numbers ask for; then the status.
 import { isPodFinished, isPodReady, podAvailableAtMs } from '../../api/core/pod-state.ts'
+import type { Resource } from '../../api/machinery/resource.ts'
 import { persistentvolumeclaims, pods, statefulsets } from '../../api/resources.gen.ts'
 import type {
   ControllerRevision,
@@ -10,7 +11,6 @@ import type {
 import type { Pod, PodTemplateSpec } from '../../api/types/core.gen.ts'
 import type { Change, Changes, EventRecord, Outcome } from '../../client/controller.ts'
 import { semanticEqual } from '../../lib/equal.ts'
-import type { Resource } from '../../api/machinery/resource.ts'
 import { currentRevision, revisionLabel, templateOf, truncateHistory } from '../revisions.ts'
 import { buildPod, claimsOf, isHealthy, ordinalOf, podName } from './pod.ts'
 
