@@ -7,6 +7,9 @@ import { doesNotApply, type Patched, patched, refused, undecodable } from './out
 
 export const maxOperations = 10_000
 
+/** What all copies of a patch may add, as JSON: they multiply what a small patch asks for. */
+export const maxCopiedBytes = 3 * 1024 * 1024
+
 interface Operation {
   readonly op: string
   readonly path: string | undefined
@@ -24,8 +27,9 @@ export function applyJsonPatch(document: JsonObject, patch: unknown): Patched {
     return refused(statusError('RequestEntityTooLarge', message))
   }
   let root: unknown = structuredClone(document)
+  const copied: Copied = { bytes: 0 }
   for (const operation of operations) {
-    const result = run(root, operation)
+    const result = run(root, operation, copied)
     if (result === undefined) return doesNotApply()
     root = result.root
   }
@@ -78,6 +82,10 @@ export function jsonTypeName(value: unknown): string {
   return name === '<nil>' ? 'null' : name
 }
 
+interface Copied {
+  bytes: number
+}
+
 type Container = unknown[] | Record<string, unknown>
 
 interface Place {
@@ -89,14 +97,19 @@ const isContainer = (value: unknown): value is Container =>
   typeof value === 'object' && value !== null
 
 /** The new root, or undefined when the operation does not apply. */
-function run(root: unknown, { op, path, from, value }: Operation): { root: unknown } | undefined {
+function run(
+  root: unknown,
+  { op, path, from, value }: Operation,
+  copied: Copied,
+): { root: unknown } | undefined {
   if (path === undefined || !isContainer(root)) return undefined
   if (path === '' && op === 'replace')
     return isContainer(value) ? { root: clone(value) } : undefined
   if (path === '' && op === 'test') return jsonEqual(root, value) ? { root } : undefined
   const at = find(root, path)
   if (op === 'move' || op === 'copy') {
-    return transfer(root, { path, from, isMove: op === 'move' }) ? { root } : undefined
+    const counted = op === 'copy' ? copied : undefined
+    return transfer(root, { path, from, copied: counted }) ? { root } : undefined
   }
   if (at === undefined) return undefined
   return apply(at, op, clone(value)) ? { root } : undefined
@@ -117,17 +130,27 @@ function apply(at: Place, op: string, value: unknown): boolean {
   }
 }
 
-function transfer(
-  root: Container,
-  { path, from, isMove }: { path: string; from: string | undefined; isMove: boolean },
-): boolean {
+interface Transfer {
+  readonly path: string
+  readonly from: string | undefined
+  /** Absent: a move. */
+  readonly copied: Copied | undefined
+}
+
+function transfer(root: Container, { path, from, copied }: Transfer): boolean {
   const source = from === undefined ? undefined : find(root, from)
   if (source === undefined) return false
   const found = get(source)
-  if (found === undefined || (isMove && !remove(source))) return false
+  if (found === undefined || !(copied ? mayCopy(found.value, copied) : remove(source))) return false
   // After a move's removal: the destination may have shifted, or be gone.
   const target = find(root, path)
-  return target !== undefined && add(target, isMove ? found.value : clone(found.value))
+  return target !== undefined && add(target, copied ? clone(found.value) : found.value)
+}
+
+/** Before the copy is made: the one that would be too much costs no more than its text. */
+function mayCopy(value: unknown, copied: Copied): boolean {
+  copied.bytes += Buffer.byteLength(JSON.stringify(value))
+  return copied.bytes <= maxCopiedBytes
 }
 
 const clone = (value: unknown): unknown => (isContainer(value) ? structuredClone(value) : value)

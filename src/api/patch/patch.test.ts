@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyJsonPatch, maxOperations, strictErrorsOf } from './json-patch.ts'
+import { applyJsonPatch, maxCopiedBytes, maxOperations, strictErrorsOf } from './json-patch.ts'
 import { applyMergePatch } from './merge-patch.ts'
 import { restoreError } from './restore.ts'
 import { applyStrategicPatch } from './strategic.ts'
@@ -57,6 +57,28 @@ describe('applyJsonPatch() follows RFC 6902', () => {
       value: 1,
     }))
     checkJson({ a: 1 }, many, 413)
+  })
+
+  it('refuses copies that double the document again and again', () => {
+    const doubling = Array.from({ length: 40 }, (_, index) => ({
+      op: 'copy',
+      from: '/data',
+      path: `/data/n${index}`,
+    }))
+    checkJson({ data: { k: 'x'.repeat(1000) } }, doubling, 422)
+  })
+
+  it('lets copies add as much as is allowed, and no byte more', () => {
+    const half = 'x'.repeat(maxCopiedBytes / 2 - 2)
+    const copies = ['/b', '/c'].map((path) => ({ op: 'copy', from: '/a', path }))
+    checkJson({ a: half }, copies, { a: half, b: half, c: half })
+    checkJson({ a: half, z: 1 }, [...copies, { op: 'copy', from: '/z', path: '/y' }], 422)
+    const moves = ['/ab', '/bc', '/cd'].map(([, from, to]) => ({
+      op: 'move',
+      from: `/${from}`,
+      path: `/${to}`,
+    }))
+    checkJson({ a: half }, moves, { d: half })
   })
 
   it('reports fields that operations do not have', () => {
