@@ -7,5 +7,6 @@ const checkout = new URL('../scripts/ensure.mjs', import.meta.url)
 if (process.env.SIGNPOST_BUILT !== '1' && existsSync(checkout)) {
   const { ensure } = await import(checkout.href)
   await ensure({ build: true })
+  process.env.SIGNPOST_ENSURED_MS = String(performance.now())
 }
 await import(built.href)

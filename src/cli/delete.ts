@@ -12,10 +12,11 @@ interface DeleteOptions extends Pick<ClusterOptions, 'name' | 'dataDir'> {
 }
 
 export async function deleteCluster(options: DeleteOptions): Promise<void> {
-  const { name, dataDir } = clusterPlace(options)
+  const { name, dataDir, remembered } = clusterPlace(options)
   const found = await stopCluster(dataDir)
   const existed = removeData(dataDir) || found
   const context = contextOf(name)
-  removeFromKubeconfig(options.kubeconfig ?? kubeconfigPath(), context)
+  const kubeconfig = options.kubeconfig ?? remembered?.kubeconfig ?? kubeconfigPath()
+  if (existed) removeFromKubeconfig(kubeconfig, context)
   print(existed ? `cluster "${context}" deleted` : `cluster "${context}" does not exist`)
 }

@@ -2,7 +2,7 @@
 
 import { privateKubeconfig } from '../cluster/access.ts'
 import type { ClusterOptions } from '../cluster/config.ts'
-import { clusterPlace, contextOf } from '../cluster/config.ts'
+import { clusterPlace, contextOf, placeFlags } from '../cluster/config.ts'
 import { CliError, print } from './output.ts'
 
 export function kubeconfig(options: Pick<ClusterOptions, 'name' | 'dataDir'>): void {
@@ -14,6 +14,8 @@ export function requireKubeconfig(options: Pick<ClusterOptions, 'name' | 'dataDi
   const { name, dataDir } = clusterPlace(options)
   const { file, exists } = privateKubeconfig(dataDir)
   if (!exists)
-    throw new CliError(`cluster "${contextOf(name)}" does not exist; start it with: signpost up`)
+    throw new CliError(
+      `cluster "${contextOf(name)}" does not exist; start it with: signpost up${placeFlags(options)}`,
+    )
   return file
 }

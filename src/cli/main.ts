@@ -20,5 +20,6 @@ function exitCodeOf(error: unknown): number {
 }
 
 await run(process.argv).catch((error: unknown) => {
-  process.exitCode = exitCodeOf(error)
+  // At once: what could not be started must not be waited for.
+  process.exit(exitCodeOf(error))
 })

@@ -75,7 +75,7 @@ place(program.command('delete'))
 
 place(program.command('status'))
   .description('say what runs; exit code 0 when the cluster is up, 3 when it is not')
-  .option('-o, --output <format>', 'json')
+  .addOption(new Option('-o, --output <format>', 'for programs').choices(['json']))
   .action(async (options) => (await import('./status.ts')).status(options))
 
 place(program.command('kubeconfig'))

@@ -6,7 +6,7 @@ import { createClient } from '../client/resource-client.ts'
 import { createTransport } from '../client/transport.ts'
 import { privateKubeconfig } from '../cluster/access.ts'
 import type { ClusterOptions } from '../cluster/config.ts'
-import { clusterPlace, contextOf } from '../cluster/config.ts'
+import { clusterPlace, contextOf, placeFlags } from '../cluster/config.ts'
 import { findRunState } from '../cluster/run-state.ts'
 import { print } from './output.ts'
 import { version } from './version.ts'
@@ -17,7 +17,7 @@ interface StatusOptions extends Pick<ClusterOptions, 'name' | 'dataDir'> {
 
 interface Report {
   readonly cluster: string
-  readonly state: 'running' | 'stopped' | 'killed' | 'absent' | 'unreachable'
+  readonly state: 'running' | 'starting' | 'stopped' | 'killed' | 'absent' | 'unreachable'
   readonly pid?: number
   readonly server?: string
   readonly since?: string
@@ -30,7 +30,7 @@ const notRunningCode = 3
 export async function status(options: StatusOptions): Promise<void> {
   const report = await inspect(options)
   if (options.output === 'json') print(JSON.stringify(report, undefined, 2))
-  else for (const line of describe(report)) print(line)
+  else for (const line of describe(report, placeFlags(options))) print(line)
   if (report.state !== 'running') process.exitCode = notRunningCode
 }
 
@@ -41,6 +41,7 @@ async function inspect(options: StatusOptions): Promise<Report> {
   if (!found) return { cluster, state: privateKubeconfig(dataDir).exists ? 'stopped' : 'absent' }
   const { pid, port, startedAt } = found.state
   if (!found.alive) return { cluster, state: 'killed', pid, since: startedAt }
+  if (port === undefined) return { cluster, state: 'starting', pid, since: startedAt }
   const base = { cluster, pid, since: startedAt, server: `https://127.0.0.1:${port}` }
   const { transport: config } = kubeconfig({
     userAgent: `signpost/${version}`,
@@ -70,19 +71,21 @@ async function parts(client: Client, nodeName: string): Promise<Pick<Report, 'no
   }
 }
 
-function describe(report: Report): string[] {
+function describe(report: Report, flags: string): string[] {
   switch (report.state) {
     case 'absent':
-      return [`cluster "${report.cluster}" does not exist; start it with: signpost up`]
+      return [`cluster "${report.cluster}" does not exist; start it with: signpost up${flags}`]
     case 'stopped':
       return [
-        `cluster "${report.cluster}" is stopped, its data is kept; start it with: signpost up`,
+        `cluster "${report.cluster}" is stopped, its data is kept; start it with: signpost up${flags}`,
       ]
     case 'killed':
       return [
         `cluster "${report.cluster}" is not running: its process ${report.pid}, started ${report.since}, was killed`,
-        'nothing acknowledged is lost; start it again with: signpost up',
+        `nothing acknowledged is lost; start it again with: signpost up${flags}`,
       ]
+    case 'starting':
+      return [`cluster "${report.cluster}" is starting (process ${report.pid})`]
     case 'unreachable':
       return [
         `cluster "${report.cluster}": process ${report.pid} runs but ${report.server} does not answer: ${report.node}`,

@@ -5,12 +5,14 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { kubeconfigPath } from '../cluster/access.ts'
-import type { Cluster, ClusterStep } from '../cluster/cluster.ts'
+import type { ClusterStep } from '../cluster/cluster.ts'
 import { startCluster } from '../cluster/cluster.ts'
 import { ClusterError } from '../cluster/cluster-error.ts'
 import type { ClusterConfig, ClusterOptions } from '../cluster/config.ts'
-import { clusterConfig, prepareDirectories } from '../cluster/config.ts'
-import { clearRunState, findRunState, writeRunState } from '../cluster/run-state.ts'
+import { clusterConfig, placeFlags, prepareDirectories, remember } from '../cluster/config.ts'
+import { refuseTakenPort } from '../cluster/host.ts'
+import type { Run } from '../cluster/run-state.ts'
+import { claimRun, findRunState, runningAlready } from '../cluster/run-state.ts'
 import { createLogger } from '../lib/log.ts'
 import { bold, CliError, dim, print, printStep } from './output.ts'
 import { kubernetesVersion, version } from './version.ts'
@@ -45,18 +47,12 @@ const detachedVariable = 'SIGNPOST_DETACHED'
 
 export async function up(options: UpOptions): Promise<void> {
   const config = clusterConfig(options)
-  refuseSecondStart(config)
+  const found = findRunState(config.dataDir)
+  if (found?.alive) throw runningAlready(found.state)
+  await refuseTakenPort(config.bindAddress, config.port)
   prepareDirectories(config)
   if (options.detach) await detach(config)
   else await stayWith(config, options)
-}
-
-function refuseSecondStart(config: ClusterConfig): void {
-  const found = findRunState(config.dataDir)
-  if (!found?.alive) return
-  throw new CliError(
-    `cluster "${config.contextName}" runs already (process ${found.state.pid}); stop it with: signpost down, or start another with --name`,
-  )
 }
 
 function headline(config: ClusterConfig): void {
@@ -74,55 +70,70 @@ function farewell(config: ClusterConfig, kubeconfig: string): void {
   print(`             kubectl${here} exec -it deploy/client -- curl http://echo`)
 }
 
-/** In the foreground, or as the detached child. */
+/** In the foreground, or as the detached child. Ends the process unless it throws. */
 async function stayWith(config: ClusterConfig, options: UpOptions): Promise<void> {
   const report = reporter(config)
-  const logFile = path.join(config.dataDir, 'signpost.log')
-  const logFd = fs.openSync(logFile, 'a', 0o600)
-  const log = createLogger({ level: options.verbose ? 'debug' : 'info', fd: logFd })
   const end = endings()
+  const started = { version, startedAt: new Date().toISOString(), rootless: config.rootless }
+  const run = claimRun(config.dataDir, { ...started, flags: placeFlags(options) })
+  // From here on the directory is known to be a cluster's, however far it comes.
+  remember(config.dataDir, { ...config.remembered, name: config.name, port: config.port })
+  const logFile = path.join(config.dataDir, 'signpost.log')
   report.begin()
-  let cluster: Cluster | undefined
   try {
-    cluster = await startCluster(config, {
-      log,
-      logFd,
-      verbose: options.verbose,
-      program: {
-        execPath: process.execPath,
-        entry: fileURLToPath(
-          new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
-        ),
-      },
-      onStep: report.step,
-      onFailure: (error) => end.fail(error),
-    })
-    const kubeconfig = options.kubeconfig ?? kubeconfigPath()
-    const { mergeKubeconfig } = await import('../cluster/kubeconfig.ts')
-    mergeKubeconfig(kubeconfig, cluster.access)
-    writeRunState(config.dataDir, {
-      pid: process.pid,
-      port: cluster.port,
-      version,
-      startedAt: new Date().toISOString(),
-      rootless: config.rootless,
-      kubeconfig,
-      ...(cluster.agentPid === undefined ? {} : { agentPid: cluster.agentPid }),
-    })
-    await Promise.race([cluster.ready(), end.ended])
-    if (!end.asked) report.up(kubeconfig)
-    await end.ended
+    await runCluster(config, options, { report, end, run, logFile })
   } catch (error) {
     const failure = withLog(error, logFile)
     report.failed(failure)
     throw failure
   } finally {
-    await cluster?.stop()
-    clearRunState(config.dataDir)
     fs.rmSync(config.runtimeDir, { recursive: true, force: true })
+    run.release()
   }
   process.exit(0)
 }
+
+interface Session {
+  readonly report: Reporter
+  readonly end: Endings
+  readonly run: Run
+  readonly logFile: string
+}
+
+/** From the start of the cluster until nothing of it is left, asked for or not. */
+async function runCluster(
+  config: ClusterConfig,
+  options: UpOptions,
+  session: Session,
+): Promise<void> {
+  const { report, end, run } = session
+  const logFd = fs.openSync(session.logFile, 'a', 0o600)
+  const cluster = await startCluster(config, {
+    log: createLogger({ level: options.verbose ? 'debug' : 'info', fd: logFd }),
+    logFd,
+    verbose: options.verbose,
+    program: { execPath: process.execPath, entry: programEntry },
+    onStep: report.step,
+    onFailure: (error) => end.fail(error),
+  })
+  try {
+    const kubeconfig = path.resolve(options.kubeconfig ?? kubeconfigPath())
+    remember(config.dataDir, { name: config.name, port: cluster.port, kubeconfig })
+    const { mergeKubeconfig } = await import('../cluster/kubeconfig.ts')
+    mergeKubeconfig(kubeconfig, cluster.access)
+    const { agentPid } = cluster
+    run.update({ port: cluster.port, ...(agentPid === undefined ? {} : { agentPid }) })
+    await Promise.race([cluster.ready(), end.ended])
+    if (!end.asked) report.up(kubeconfig)
+    await end.ended
+  } finally {
+    await cluster.stop()
+  }
+}
+
+const programEntry = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
+)
 
 function withLog(error: unknown, logFile: string): Error {
   if (error instanceof ClusterError) return error
@@ -169,10 +180,13 @@ interface Reporter {
   failed(error: Error): void
 }
 
+/** Installing packages and compiling, in a checkout, is no part of a cluster's start. */
+const sourcesMadeMs = Number(process.env['SIGNPOST_ENSURED_MS'] ?? 0)
+
 /** To the terminal, or to the process that waits for us. */
 function reporter(config: ClusterConfig): Reporter {
   // Since the process began: loading the program is part of what a user waits for.
-  const seconds = () => performance.now() / 1000
+  const seconds = () => (performance.now() - sourcesMadeMs) / 1000
   if (process.env[detachedVariable]) {
     const tell = (progress: Progress) => process.connected && process.send?.(progress)
     return {

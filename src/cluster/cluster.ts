@@ -25,7 +25,6 @@ import { apiserverConfig, nodeApiPort, pkiConfig } from './apiserver-config.ts'
 import { ClusterError } from './cluster-error.ts'
 import type * as components from './components.ts'
 import type { ClusterConfig } from './config.ts'
-import { prepareDirectories, rememberPort } from './config.ts'
 import { dialEgress } from './egress.ts'
 import type { AgentConfig, FromAgent } from './messages.ts'
 import type { NodePorts } from './node-ports.ts'
@@ -75,7 +74,8 @@ class RunningCluster implements Cluster {
   readonly #deps: ClusterDeps
   /** What runs, in the order it was started; stopped from the last to the first. */
   readonly #running: Component[] = []
-  readonly #listeners: net.Server[] = []
+  /** Ends what serves the node's sockets; they go with the agent that made them. */
+  readonly #closers: (() => void)[] = []
   #components!: Components
   #store: Store | undefined
   #apiserver: Apiserver | undefined
@@ -113,7 +113,6 @@ class RunningCluster implements Cluster {
 
   async start(): Promise<void> {
     const { dataDir } = this.#config
-    prepareDirectories(this.#config)
     // The agent's process is made ready meanwhile; its API listener has to find the API server running.
     const agentConfig = deferred<AgentConfig>()
     this.#agent = this.#startAgent(agentConfig.promise)
@@ -149,7 +148,6 @@ class RunningCluster implements Cluster {
     this.#apiserver = apiserver
     this.#running.push(apiserver)
     await apiserver.ready()
-    rememberPort({ ...this.#config, port: apiserver.port })
     const server = `https://${this.#config.bindAddress}:${apiserver.port}`
     this.#access = { name: this.#config.contextName, server, ca: pki.ca.cert, admin: pki.admin }
     writePrivateKubeconfig(this.#config.dataDir, this.#access)
@@ -242,15 +240,15 @@ class RunningCluster implements Cluster {
   #receive(message: FromAgent, handle: Handle | undefined): void {
     switch (message.type) {
       case 'api-listener':
-        this.#listeners.push(handle as net.Server)
+        this.#closers.push(() => handle?.close())
         this.#apiserver!.adopt(handle as net.Server)
         break
       case 'resolver-tcp':
-        this.#listeners.push(handle as net.Server)
+        this.#closers.push(() => handle?.close())
         relayResolverTcp(handle as net.Server, this.#config.resolvConf)
         break
       case 'resolver-udp':
-        relayResolverUdp(handle as dgram.Socket, this.#config.resolvConf)
+        this.#closers.push(relayResolverUdp(handle as dgram.Socket, this.#config.resolvConf))
         break
       case 'node-ready':
         this.#nodePorts?.reopen()
@@ -275,7 +273,7 @@ class RunningCluster implements Cluster {
   }
 
   #closeListeners(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close()
+    for (const close of this.#closers.splice(0)) close()
   }
 
   stop(): Promise<void> {

@@ -42,6 +42,7 @@ export interface ClusterConfig {
   /** Names the resolvers that names outside the cluster are asked of. */
   readonly resolvConf: string
   readonly rootless: boolean
+  readonly remembered?: Remembered
 }
 
 export const defaultPort = 6443
@@ -49,14 +50,15 @@ const defaultName = 'default'
 const namePattern = /^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/
 
 /** What the data directory remembers between starts. */
-interface Remembered {
+export interface Remembered {
   readonly name: string
   readonly port: number
+  /** The user's kubeconfig that has its context. */
+  readonly kubeconfig?: string
 }
 
 export function clusterConfig(options: ClusterOptions): ClusterConfig {
-  const { name, dataDir } = clusterPlace(options)
-  const remembered = readRemembered(dataDir)
+  const { name, dataDir, remembered } = clusterPlace(options)
   const contextName = contextOf(name)
   return {
     name,
@@ -74,25 +76,53 @@ export function clusterConfig(options: ClusterOptions): ClusterConfig {
     nodeName: contextName,
     nodeIP: '192.168.50.2',
     kubeletPort: 10250,
-    resolvConf: options.resolvConf ?? hostResolvConf(),
+    resolvConf: resolvConfOf(options.resolvConf),
+    ...(remembered ? { remembered } : {}),
     rootless: process.getuid?.() !== 0,
   }
+}
+
+function resolvConfOf(asked: string | undefined): string {
+  if (asked !== undefined && !fs.existsSync(asked)) {
+    throw new ClusterError(`cannot use --resolv-conf "${asked}": there is no such file`)
+  }
+  return asked ?? hostResolvConf()
 }
 
 export interface ClusterPlace {
   readonly name: string
   readonly dataDir: string
+  /** What an earlier start left there; absent where no cluster is. */
+  readonly remembered: Remembered | undefined
 }
 
-/** Where a cluster of this name lives, whether it exists or not. */
-export function clusterPlace(options: Pick<ClusterOptions, 'name' | 'dataDir'>): ClusterPlace {
-  const name = options.name ?? defaultName
-  if (!namePattern.test(name)) {
+export type PlaceOptions = Pick<ClusterOptions, 'name' | 'dataDir'>
+
+/** Where a cluster lives, whether it exists or not. A data directory knows its cluster's name. */
+export function clusterPlace(options: PlaceOptions): ClusterPlace {
+  const asked = options.name ?? defaultName
+  if (!namePattern.test(asked)) {
     throw new ClusterError(
-      `cannot use the name "${name}": a cluster's name is 1 to 32 lower-case letters, digits and "-"`,
+      `cannot use the name "${asked}": a cluster's name is 1 to 32 lower-case letters, digits and "-"`,
     )
   }
-  return { name, dataDir: path.resolve(options.dataDir ?? path.join(dataHome(), 'signpost', name)) }
+  const dataDir = path.resolve(options.dataDir ?? path.join(dataHome(), 'signpost', asked))
+  const remembered = readRemembered(dataDir)
+  if (remembered && options.name !== undefined && options.name !== remembered.name) {
+    throw new ClusterError(
+      `"${dataDir}" holds cluster "${remembered.name}"; leave out --name, or choose another --data-dir`,
+    )
+  }
+  return { name: remembered?.name ?? asked, dataDir, remembered }
+}
+
+/** The flags that name this cluster again, with a blank before each; "" for the default one. */
+export function placeFlags(options: PlaceOptions): string {
+  const flags = [
+    ...(options.name === undefined ? [] : ['--name', options.name]),
+    ...(options.dataDir === undefined ? [] : ['--data-dir', options.dataDir]),
+  ]
+  return flags.map((flag) => ` ${flag}`).join('')
 }
 
 export const contextOf = (name: string): string =>
@@ -126,7 +156,7 @@ function readRemembered(dataDir: string): Remembered | undefined {
   }
 }
 
-/** Makes the cluster's directories and remembers its port. */
+/** Makes the cluster's directories. */
 export function prepareDirectories(config: ClusterConfig): void {
   try {
     makeDirectory(config.dataDir)
@@ -142,14 +172,16 @@ export function prepareDirectories(config: ClusterConfig): void {
 
 /** With its parents. Node's own recursive mkdir does not return for a path below /proc. */
 function makeDirectory(directory: string): void {
-  if (fs.existsSync(directory)) return
-  makeDirectory(path.dirname(directory))
+  const found = fs.statSync(directory, { throwIfNoEntry: false })
+  if (found?.isDirectory()) return
+  if (!found) makeDirectory(path.dirname(directory))
   fs.mkdirSync(directory, { mode: 0o700 })
 }
 
-export function rememberPort(config: ClusterConfig): void {
-  const remembered: Remembered = { name: config.name, port: config.port }
-  fs.writeFileSync(rememberedFile(config.dataDir), `${JSON.stringify(remembered)}\n`)
+export function remember(dataDir: string, remembered: Remembered): void {
+  const file = rememberedFile(dataDir)
+  fs.writeFileSync(`${file}.new`, `${JSON.stringify(remembered)}\n`, { mode: 0o600 })
+  fs.renameSync(`${file}.new`, file)
 }
 
 /** /tmp belongs to everyone: sockets go only into a directory that is ours and closed to others. */

@@ -1,7 +1,7 @@
 // What the host offers: its resolvers, and whether namespaces may be made.
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import { isIP } from 'node:net'
+import { createServer, isIP } from 'node:net'
 import { ClusterError } from './cluster-error.ts'
 
 /** systemd-resolved's own upstreams: its stub at 127.0.0.53 would only be one hop more. */
@@ -87,4 +87,21 @@ function read(file: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Before anything is made: a port that another process listens on. 0 is any free one. */
+export function refuseTakenPort(host: string, port: number): Promise<void> {
+  if (port === 0) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const cause = error.code === 'EADDRINUSE' ? 'it is taken by another process' : error.message
+      reject(
+        new ClusterError(
+          `cannot listen on ${host}:${port}: ${cause}; choose another port with --port`,
+        ),
+      )
+    })
+    server.listen(port, host, () => server.close(() => resolve()))
+  })
 }

@@ -7,10 +7,14 @@ import type { Pki, PkiConfig } from './pki.ts'
 import { loadPki } from './pki.ts'
 
 export function loadPkiAside(config: PkiConfig): Promise<Pki> {
-  if (fs.existsSync(path.join(config.directory, 'ca.crt'))) return loadPki(config, Date.now())
+  // Run from source, the loader that reads TypeScript does not reach threads.
+  const fromSource = import.meta.url.endsWith('.ts')
+  if (fromSource || fs.existsSync(path.join(config.directory, 'ca.crt'))) {
+    return loadPki(config, Date.now())
+  }
   return new Promise((resolve, reject) => {
-    const entry = import.meta.url.endsWith('.ts') ? './pki-worker.ts' : './pki-worker.js'
-    const worker = new Worker(new URL(entry, import.meta.url), { workerData: config })
+    const entry = new URL('./pki-worker.js', import.meta.url)
+    const worker = new Worker(entry, { workerData: config })
     worker.once('message', resolve)
     worker.once('error', reject)
   })

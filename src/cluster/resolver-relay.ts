@@ -14,7 +14,11 @@ function upstream(resolvConf: string): { address: string; port: number } | undef
 }
 
 export function relayResolverUdp(socket: dgram.Socket, resolvConf: string): () => void {
-  return relayDatagrams(socket, () => upstream(resolvConf), serverFailure)
+  const end = relayDatagrams(socket, () => upstream(resolvConf), serverFailure)
+  return () => {
+    end()
+    socket.close()
+  }
 }
 
 const headerBytes = 12

@@ -1,9 +1,10 @@
 // Stops a cluster from outside, and removes what it kept.
 import * as fs from 'node:fs'
+import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ClusterError } from './cluster-error.ts'
-import { runtimeDirOf } from './config.ts'
-import { clearRunState, findRunState } from './run-state.ts'
+import { clusterPlace, runtimeDirOf } from './config.ts'
+import { clearDeadRun, findRunState } from './run-state.ts'
 
 const stopTimeoutMs = 30_000
 const pollMs = 50
@@ -13,7 +14,7 @@ export async function stopCluster(dataDir: string): Promise<boolean> {
   const found = findRunState(dataDir)
   if (!found) return false
   if (!found.alive) {
-    clearRunState(dataDir)
+    clearDeadRun(dataDir)
     return false
   }
   signal(found.state.pid, 'SIGTERM')
@@ -41,26 +42,21 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 /** The files a cluster makes in its directory; nothing else there is touched. */
 const ownFiles = [
-  'cluster.json',
   'run.json',
   'kubeconfig',
   'signpost.log',
   'store',
   'pki',
   'node',
-  'up.lock',
+  // Last: as long as it is there, the directory is known to be ours.
+  'cluster.json',
 ] as const
 
-/** False when there was nothing. */
+/** False when there is no cluster there; a directory without our mark is left alone. */
 export function removeData(dataDir: string): boolean {
   fs.rmSync(runtimeDirOf(dataDir), { recursive: true, force: true })
-  if (!fs.existsSync(dataDir)) return false
-  let removed = false
-  for (const name of ownFiles) {
-    const file = `${dataDir}/${name}`
-    removed ||= fs.existsSync(file)
-    fs.rmSync(file, { recursive: true, force: true })
-  }
+  if (!clusterPlace({ dataDir }).remembered) return false
+  for (const name of ownFiles) fs.rmSync(path.join(dataDir, name), { recursive: true, force: true })
   if (fs.readdirSync(dataDir).length === 0) fs.rmdirSync(dataDir)
-  return removed
+  return true
 }

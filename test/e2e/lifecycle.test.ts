@@ -179,6 +179,67 @@ describe.skipIf(forbidden)(
       await again.stop()
     })
 
+    it('of two started at once one runs, unharmed by the other', async () => {
+      const place = path.join(directory, 'race')
+      const started = await Promise.allSettled([
+        startTestCluster({ directory: place, args: ['--port', '0'] }),
+        startTestCluster({ directory: place, args: ['--port', '0'] }),
+      ])
+      const winners = started.filter((result) => result.status === 'fulfilled')
+      const losers = started.filter((result) => result.status === 'rejected')
+      expect(winners).toHaveLength(1)
+      expect(String(losers[0]!.reason)).toMatch(/runs already/)
+      const cluster = winners[0]!.value
+      const logs = ['-n', 'kube-system', 'logs', 'deployment/coredns', '--tail=1']
+      expect(await cluster.kubectl(...logs)).toMatchObject({ code: 0 })
+      expect(await cluster.signpost('down')).toMatchObject({ code: 0 })
+    })
+
+    it('ends what is only starting, and a start that fails ends by itself', async () => {
+      const dataDir = path.join(directory, 'starting')
+      const env = cleanEnvironment()
+      const place = ['--data-dir', dataDir, '--port', '0', '--resolv-conf', '/dev/null']
+      const starting = run(process.execPath, [program, 'up', ...place], env)
+      await eventually(async () => expect(fs.existsSync(path.join(dataDir, 'run.json'))).toBe(true))
+      expect(
+        await run(process.execPath, [program, 'down', '--data-dir', dataDir], env),
+      ).toMatchObject({
+        stdout: expect.stringContaining('stopped'),
+      })
+      expect(await starting).toMatchObject({ code: 0 })
+      const bad = path.join(directory, 'bad-kubeconfig')
+      fs.writeFileSync(bad, 'a: [1,\n')
+      const failed = await run(
+        process.execPath,
+        [program, 'up', ...place, '--kubeconfig', bad],
+        env,
+      )
+      expect(failed).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^error: cannot use kubeconfig[^\n]*\n$/),
+      })
+    })
+
+    it('delete leaves a directory alone that is none of a cluster', async () => {
+      const foreign = path.join(directory, 'foreign')
+      fs.mkdirSync(path.join(foreign, 'store'), { recursive: true })
+      const result = await run(
+        process.execPath,
+        [program, 'delete', '--data-dir', foreign],
+        cleanEnvironment(),
+      )
+      expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('does not exist') })
+      expect(fs.existsSync(path.join(foreign, 'store'))).toBe(true)
+    })
+
+    const cleanEnvironment = () => ({
+      PATH: process.env['PATH'],
+      HOME: directory,
+      KUBECONFIG: path.join(directory, 'other-kubeconfig'),
+      NO_COLOR: '1',
+      SIGNPOST_BUILT: '1',
+    })
+
     describe('refused with one line and exit code 1', () => {
       const refused = async (args: readonly string[]): Promise<Finished> => {
         const env = {

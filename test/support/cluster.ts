@@ -44,6 +44,7 @@ export interface TestClusterOptions {
 /** Resolves once cluster DNS answers; rejects with the program's output when it ends before. */
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const directory = options.directory ?? scratchDir()
+  fs.mkdirSync(directory, { recursive: true })
   const dataDir = path.join(directory, options.name ?? 'data')
   const kubeconfig = path.join(directory, 'kubeconfig')
   const resolvConf = path.join(directory, 'resolv.conf')
