@@ -2,6 +2,8 @@
 // Nothing of the user's choosing but names stands before the uid (see cache-entry.ts).
 import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import { encode } from '../api/schema/encode.ts'
+import { encodeMessage } from '../api/schema/protobuf.ts'
+import { plainError } from './not-found.ts'
 import type { Served } from './served.ts'
 
 export function storedBytes(served: Served, object: KubeObject): Buffer {
@@ -10,6 +12,20 @@ export function storedBytes(served: Served, object: KubeObject): Buffer {
   const typed = { ...object, kind: resource.kind, apiVersion, metadata }
   if (!served.custom) return Buffer.from(encode(resource.struct, typed, { nullLists: true }))
   return Buffer.from(customText({ ...typed, apiVersion: served.custom.storageVersion }))
+}
+
+/** etcd's limit of a request, which bounds objects wherever they run. */
+const maxStoredBytes = 1.5 * 1024 * 1024
+
+/** Measured as upstream stores it: JSON may be far longer than the protobuf of built-in kinds. */
+export function refuseTooLarge({ stored, custom }: Served, bytes: Uint8Array): void {
+  if (bytes.length <= maxStoredBytes) return
+  if (!custom) {
+    const object = JSON.parse(Buffer.from(bytes).toString())
+    if (encodeMessage(stored.resource.struct, object).length <= maxStoredBytes) return
+  }
+  // Clients know the words, and the 500 without a reason, from etcd.
+  throw plainError('etcdserver: request is too large')
 }
 
 const metadataOrder = ['name', 'generateName', 'namespace', 'uid'] as const

@@ -1,46 +1,21 @@
 // Watches and clients that read slowly, through the transport without a socket.
-import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeClock } from '../lib/fake-clock.ts'
-import { silentLogger } from '../lib/log.ts'
-import { seededRandom } from '../lib/random.ts'
-import { openMemoryStore } from '../store/memory.ts'
 import type { Apiserver } from './apiserver.ts'
-import { startApiserver } from './apiserver.ts'
+import { startForTest } from './test-server.ts'
 import type { LocalTransport } from './transport.ts'
 
 const path = '/api/v1/namespaces/default/configmaps'
 /** Of one object; a few dozen of them are more than a client may leave unread. */
 const payload = 'x'.repeat(100_000)
 
+let clock: FakeClock
 let api: Apiserver
 let transport: LocalTransport
 
 beforeEach(async () => {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const config = {
-    bindAddress: '127.0.0.1',
-    securePort: 0,
-    tlsCert: '',
-    tlsPrivateKey: '',
-    serviceAccountSigningKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    serviceAccountIssuer: 'https://kubernetes.default.svc.cluster.local',
-    serviceClusterIPRange: ['10.96.0.0/16'],
-    advertiseAddress: '192.168.50.2',
-  }
-  const listen = async () => ({
-    address: '127.0.0.1',
-    port: 6443,
-    adopt: () => {},
-    close: async () => {},
-  })
-  api = await startApiserver(config, {
-    store: openMemoryStore(),
-    clock: new FakeClock(),
-    random: seededRandom(1),
-    log: silentLogger,
-    listen,
-  })
+  clock = new FakeClock()
+  api = await startForTest({ clock })
   transport = api.transportFor({ name: 'admin', groups: ['system:masters'] })
 })
 

@@ -18,7 +18,7 @@ import { CacheEntry } from './cache-entry.ts'
 import type { ClaimBook, ClaimTransaction } from './claims.ts'
 import type { User } from './rbac/attributes.ts'
 import type { Served } from './served.ts'
-import { objectKey, storagePrefix, storedBytes } from './stored.ts'
+import { objectKey, refuseTooLarge, storagePrefix, storedBytes } from './stored.ts'
 import { track, trackingOf, writtenOut } from './tracking.ts'
 import type { WriteOptions } from './write-options.ts'
 
@@ -172,6 +172,7 @@ export interface CommitInput {
 export async function commit(deps: WriterDeps, input: CommitInput): Promise<number | undefined> {
   const { scope, entry, claims } = input
   const { cache } = scope.served.stored
+  if (input.bytes) refuseTooLarge(scope.served, input.bytes)
   const key = cache.prefix + input.key
   const own: Write = input.bytes
     ? { type: 'put', key, value: input.bytes }
