@@ -128,7 +128,7 @@ class RunningCluster implements Cluster {
     this.#store = store
     await this.#startApiserver(store, pki)
     agentConfig.resolve(this.#agentConfig(pki))
-    this.#client = this.#clientAs('system:kube-controller-manager')
+    this.#client = this.#clientAs('system:kube-controller-manager', 'system:masters')
     await this.#startControllers(this.#client, pki)
   }
 
@@ -192,9 +192,9 @@ class RunningCluster implements Cluster {
     this.#deps.onStep('controllers', 'controllers and scheduler, in step with the API')
   }
 
-  #clientAs(name: string): Client {
-    const groups = ['system:masters', 'system:authenticated']
-    return this.#components.createClient(this.#apiserver!.transportFor({ name, groups }))
+  #clientAs(name: string, ...groups: string[]): Client {
+    const user = { name, groups: [...groups, 'system:authenticated'] }
+    return this.#components.createClient(this.#apiserver!.transportFor(user))
   }
 
   #egressSocket(): string {
