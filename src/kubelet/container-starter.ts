@@ -8,6 +8,7 @@ import type { ImageContext, ResolvedImage } from './image.ts'
 import { resolveImage } from './images.ts'
 import type { ObjectHolder } from './object-source.ts'
 import type { PodFiles } from './pod-files.ts'
+import { privilegesOf } from './privileges.ts'
 import type { ContainerConfig, ContainerMount, ContainerUser } from './runtime.ts'
 import { VolumeError } from './volume-files.ts'
 import { containerMounts, type MountedVolumes } from './volumes.ts'
@@ -71,6 +72,7 @@ export async function prepareContainer(
     env: { ...terminal, ...env },
     workingDir: container.workingDir || image.workingDir,
     user,
+    privileges: privilegesOf(container),
     mounts: [...image.mounts, ...mountsOf(container, { env, terminationLog }, context)],
     files: { '/etc/hostname': `${context.hostname}\n` },
     stdin: container.stdin ?? false,

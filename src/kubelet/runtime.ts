@@ -51,6 +51,22 @@ export interface ContainerUser {
   readonly groups: readonly number[]
 }
 
+/** Names in capitals without the prefix CAP_: all but these, or none but these. */
+export interface Capabilities {
+  readonly from: 'all' | 'none'
+  readonly except: readonly string[]
+}
+
+/** What a container may do beyond what its user may. */
+export interface Privileges {
+  /** Everything the node may do; no path of /proc is hidden or read-only. */
+  readonly privileged: boolean
+  /** What root in it can do, and what any program in it can gain. */
+  readonly capabilities: Capabilities
+  /** Programs cannot gain what their caller lacks. */
+  readonly noNewPrivileges: boolean
+}
+
 export interface ContainerConfig {
   readonly name: string
   /** How often it ran before. */
@@ -63,6 +79,7 @@ export interface ContainerConfig {
   readonly env: Readonly<Record<string, string>>
   readonly workingDir: string
   readonly user: ContainerUser
+  readonly privileges: Privileges
   readonly mounts: readonly ContainerMount[]
   /** Content of files the container owns a copy of, by absolute path: /etc/hostname. */
   readonly files: Readonly<Record<string, string>>

@@ -4,6 +4,6 @@ import { runScenarios } from './support/run-scenarios.ts'
 await runScenarios({
   title: 'kubelet',
   file: 'kubelet-scenarios.ts',
-  scenarios: 17,
+  scenarios: 18,
   tools: ['nsenter', 'setpriv', 'mount'],
 })

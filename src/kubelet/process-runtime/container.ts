@@ -123,9 +123,10 @@ class ProcessContainer implements RunningContainer {
       dev,
       shm,
     }
-    const { rootfs, mounts, files } = this.#config
+    const { rootfs, mounts, files, privileges } = this.#config
     mkdirSync(paths.root, { recursive: true })
-    const plan = planRootfs({ view, paths, rootfs, mounts, files }, hostLookup)
+    const { privileged } = privileges
+    const plan = planRootfs({ view, paths, rootfs, mounts, files, privileged }, hostLookup)
     carryOut(plan)
     writeFileSync(`${directory}/fstab`, formatFstab(plan.mounts))
   }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readlinkSync, rmSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { inUserNamespace } from '../../linux/mount.ts'
+import { maskedPaths, readOnlyPaths } from './guards.ts'
 import type { HostView } from './rootfs.ts'
 
 const run = promisify(execFile)
@@ -13,7 +14,10 @@ const topDirectories = [
   ...['usr', 'etc', 'var', 'opt', 'srv'],
 ]
 
-/** Prints "NAME overlay" for each directory that an overlay can be mounted on, and "sysfs own". */
+/**
+ * Prints "NAME overlay" for each directory that an overlay can be mounted on, "sysfs own", and
+ * "PATH guarded" for each path of a /proc of its own and /sys that can be bound read-only.
+ */
 const tryMounts = `
 for name in "$@"; do
   mkdir -p "$SP_TRY/upper/$name" "$SP_TRY/work/$name"
@@ -21,6 +25,9 @@ for name in "$@"; do
     overlay "$SP_TRY/root" 2>/dev/null && umount "$SP_TRY/root" && echo "$name overlay"
 done
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$SP_TRY/root" 2>/dev/null && echo "sysfs own"
+mount -t proc proc /proc 2>/dev/null && for path in $SP_GUARDS; do
+  [ -e "$path" ] && mount -o bind,ro,nosuid,nodev,noexec "$path" "$path" 2>/dev/null && echo "$path guarded"
+done
 true
 `
 
@@ -34,15 +41,28 @@ export async function probeHostView(scratch: string): Promise<HostView> {
     else if (kind?.isDirectory()) directories.push(name)
   }
   const userxattr = inUserNamespace()
+  const guards = [...readOnlyPaths, ...maskedPaths]
   mkdirSync(`${scratch}/root`, { recursive: true })
   const env = {
     PATH: toolPath,
     SP_TRY: scratch,
     SP_XATTR: userxattr ? ',userxattr' : '',
+    SP_GUARDS: guards.join(' '),
   }
   const { stdout } = await run(
     'unshare',
-    ['--mount', '--net', 'sh', '-c', tryMounts, 'try', ...directories],
+    [
+      '--mount',
+      '--net',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      'sh',
+      '-c',
+      tryMounts,
+      'try',
+      ...directories,
+    ],
     { env },
   )
   rmSync(scratch, { recursive: true, force: true })
@@ -53,6 +73,7 @@ export async function probeHostView(scratch: string): Promise<HostView> {
     binds: directories.filter((name) => !works.has(`${name} overlay`)),
     userxattr,
     ownSysfs: works.has('sysfs own'),
+    guarded: guards.filter((path) => works.has(`${path} guarded`)),
   }
 }
 

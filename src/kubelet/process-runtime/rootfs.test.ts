@@ -16,6 +16,7 @@ const view: HostView = {
   binds: [],
   userxattr: false,
   ownSysfs: true,
+  guarded: [],
 }
 
 /** A host as a list of paths: "DIR/", "FILE", "LINK -> TARGET". */
@@ -41,7 +42,10 @@ const lookup = host(
 )
 
 function plan(mounts: readonly ContainerMount[], more: Partial<RootfsRequest> = {}) {
-  return planRootfs({ view, paths, rootfs: undefined, mounts, files: {}, ...more }, lookup)
+  return planRootfs(
+    { view, paths, rootfs: undefined, privileged: false, mounts, files: {}, ...more },
+    lookup,
+  )
 }
 
 const mount = (source: string, target: string, readOnly = false) => ({ source, target, readOnly })
@@ -107,6 +111,34 @@ describe('planRootfs() of the host view', () => {
     const { directories, mounts } = plan([], { view: { ...view, userxattr: true } })
     expect(mounts.find(({ type }) => type === 'overlay')?.options).toContain('userxattr')
     expect(directories).toContain('/c/upper/var/lib')
+  })
+})
+
+describe("the host's part of /proc and /sys", () => {
+  const guarded = ['/proc/sys', '/proc/keys', '/sys/firmware']
+  const there = host('/proc/sys/', '/proc/keys', '/sys/firmware/')
+  const targets = (privileged: boolean, ownSysfs = true) => {
+    const more = { view: { ...view, guarded, ownSysfs }, privileged }
+    const request = { paths, rootfs: undefined, mounts: [], files: {}, ...more }
+    return planRootfs(request, there)
+      .mounts.filter(({ target }) => /\/(proc|sys)(\/|$)/.test(target))
+      .map(({ source, target, options }) => `${source} ${target} ${options.join(',')}`)
+  }
+  const quiet = 'nosuid,nodev,noexec'
+
+  it('is read-only or hidden', () => {
+    expect(targets(false)).toEqual([
+      `proc /c/root/proc ${quiet}`,
+      `sysfs /c/root/sys ro,${quiet}`,
+      `/c/root/proc/sys /c/root/proc/sys bind,ro,${quiet}`,
+      '/n/dev/null /c/root/proc/keys bind',
+      `tmpfs /c/root/sys/firmware ro,size=0,${quiet}`,
+    ])
+    expect(targets(false, false)).toContain(`/sys /c/root/sys rbind,ro,${quiet}`)
+  })
+
+  it('is open to a privileged container', () => {
+    expect(targets(true)).toEqual([`proc /c/root/proc ${quiet}`, `sysfs /c/root/sys ${quiet}`])
   })
 })
 

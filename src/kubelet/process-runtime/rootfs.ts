@@ -3,6 +3,7 @@
 // because an overlay on "/" itself is refused in a user namespace.
 import type { MountEntry } from '../../linux/mount.ts'
 import type { ContainerMount } from '../runtime.ts'
+import { maskedPaths } from './guards.ts'
 
 /** What of the host can be shown, found out once per node (host-view.ts). */
 export interface HostView {
@@ -16,6 +17,8 @@ export interface HostView {
   readonly userxattr: boolean
   /** Whether a sysfs of the Pod's own network namespace can be mounted. */
   readonly ownSysfs: boolean
+  /** Those of guards.ts that are there and can be guarded. */
+  readonly guarded: readonly string[]
 }
 
 export interface RootfsPaths {
@@ -34,6 +37,8 @@ export interface RootfsRequest {
   readonly paths: RootfsPaths
   /** An image's own files; absent for the host view. */
   readonly rootfs: string | undefined
+  /** It may change the host's settings in /proc and /sys. */
+  readonly privileged: boolean
   readonly mounts: readonly ContainerMount[]
   readonly files: Readonly<Record<string, string>>
 }
@@ -66,6 +71,8 @@ const emptyDirectories = ['proc', 'sys', 'dev', 'tmp', 'run', 'root', 'home', 'm
 /** Directories that programs expect to write into, owned by us so that they can without sub-uids. */
 const writableDirectories = ['var/lib', 'var/log', 'var/cache', 'var/tmp', 'usr/local']
 
+const quiet = ['nosuid', 'nodev', 'noexec']
+
 export function planRootfs(request: RootfsRequest, lookup: Lookup): RootfsPlan {
   const plan = new Planner(request, lookup)
   plan.base()
@@ -93,7 +100,7 @@ class Planner {
   }
 
   base(): void {
-    const { paths, rootfs, view } = this.#request
+    const { paths, rootfs, privileged } = this.#request
     const { root } = paths
     if (rootfs === undefined) {
       this.#mounts.push({ source: root, target: root, type: 'none', options: ['bind'] })
@@ -103,15 +110,38 @@ class Planner {
       this.#mounts.push(this.#overlay(rootfs, root, { upper: paths.upper, work: paths.work }))
     }
     for (const name of [...emptyDirectories, '.old']) this.#directory(`/${name}`)
-    const quiet = ['nosuid', 'nodev', 'noexec']
     this.#mounts.push(
       { source: 'proc', target: `${root}/proc`, type: 'proc', options: quiet },
-      view.ownSysfs
-        ? { source: 'sysfs', target: `${root}/sys`, type: 'sysfs', options: ['ro', ...quiet] }
-        : { source: '/sys', target: `${root}/sys`, type: 'none', options: ['rbind'] },
+      this.#sys(),
+      ...(privileged ? [] : this.#guards()),
       { source: paths.dev, target: `${root}/dev`, type: 'none', options: ['rbind'] },
       { source: paths.shm, target: `${root}/dev/shm`, type: 'none', options: ['bind'] },
     )
+  }
+
+  #sys(): MountEntry {
+    const { paths, view, privileged } = this.#request
+    const options = privileged ? quiet : ['ro', ...quiet]
+    return view.ownSysfs
+      ? { source: 'sysfs', target: `${paths.root}/sys`, type: 'sysfs', options }
+      : {
+          source: '/sys',
+          target: `${paths.root}/sys`,
+          type: 'none',
+          options: ['rbind', ...options],
+        }
+  }
+
+  #guards(): MountEntry[] {
+    const { paths, view } = this.#request
+    return view.guarded.map((path) => {
+      const target = `${paths.root}${path}`
+      const options = ['bind', 'ro', ...quiet]
+      if (!maskedPaths.includes(path)) return { source: target, target, type: 'none', options }
+      return this.#lookup.stat(path) === 'directory'
+        ? { source: 'tmpfs', target, type: 'tmpfs', options: ['ro', 'size=0', ...quiet] }
+        : { source: `${paths.dev}/null`, target, type: 'none', options: ['bind'] }
+    })
   }
 
   #hostDirectories(): void {

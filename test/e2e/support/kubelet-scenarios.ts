@@ -57,6 +57,35 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     assert.ok(!existsSync('/usr/signpost-was-here') && !existsSync('/etc/signpost-was-here'))
   },
 
+  "a Pod neither changes nor reads the host's part of /proc unless it is privileged": async (
+    world,
+  ) => {
+    const container = { name: 'app', image: 'busybox', command: ['sh', '-c', idle] }
+    const securityContext = { privileged: true }
+    await world.run('guarded', container)
+    await world.run('privileged', { ...container, securityContext })
+    await world.ready('guarded')
+    await world.ready('privileged')
+    const mounts = async (pod: string) => {
+      const { stdout } = await world.exec(pod, ['cat', '/proc/self/mounts'])
+      const lines = stdout.split('\n').map((line) => line.split(' '))
+      return new Map(lines.map(([, target = '', , options = '']) => [target, options]))
+    }
+    const guarded = await mounts('guarded')
+    for (const path of ['/proc/sys', '/proc/bus', '/proc/fs', '/proc/irq', '/sys']) {
+      assert.match(guarded.get(path) ?? '', /^ro,/, path)
+    }
+    // The value that is there: should the write succeed after all, nothing changes.
+    const write = 'v=$(cat /proc/sys/kernel/printk) && echo "$v" > /proc/sys/kernel/printk'
+    const written = await world.exec('guarded', ['sh', '-c', write])
+    assert.match(written.stderr, /Read-only file system/)
+    assert.equal((await world.exec('guarded', ['cat', '/proc/keys'])).stdout, '')
+    assert.equal((await world.exec('guarded', ['ls', '/sys/firmware'])).stdout, '')
+    const open = await mounts('privileged')
+    assert.ok(!open.has('/proc/sys') && !open.has('/sys/firmware'))
+    assert.match(open.get('/sys') ?? '', /^rw,/)
+  },
+
   'Pods and the node reach each other by address': async (world) => {
     const probe = { httpGet: { path: '/readyz', port: 'http' } }
     const ports = [{ containerPort: 8080, name: 'http' }]
