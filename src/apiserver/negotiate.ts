@@ -160,8 +160,6 @@ export function parseClause(text: string): Clause {
   return { type: type.trim().toLowerCase(), parameters, quality }
 }
 
-export type BodyEncoding = Encoding
-
 /** How a request body is encoded; throws UnsupportedMediaType. Absent means JSON. */
 export function bodyEncoding(
   contentType: string | undefined,

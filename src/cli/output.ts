@@ -20,10 +20,6 @@ export function printError(text: string): void {
   process.stderr.write(`${colors.red('error:')} ${text}\n`)
 }
 
-export function printWarning(text: string): void {
-  process.stderr.write(`${colors.yellow('warning:')} ${text}\n`)
-}
-
 /** " ✓ API server   https://127.0.0.1:6443   0.31 s" */
 export function printStep(title: string, detail: string, seconds: number): void {
   print(

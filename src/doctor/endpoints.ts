@@ -4,50 +4,7 @@ import type { Pod, Service } from '../api/types/core.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
 import { familyOf } from '../lib/ip.ts'
 
-export interface EffectiveEndpoint {
-  readonly ip: string
-  readonly portName: string
-  readonly port: number
-  readonly protocol: string
-  readonly ready: boolean
-  readonly serving: boolean
-  readonly terminating: boolean
-  readonly nodeName: string | undefined
-  /** "kind/name" of what it stands for. */
-  readonly target: string | undefined
-  readonly slice: string
-}
-
 export const serviceNameLabel = 'kubernetes.io/service-name'
-
-/** What the slices of a Service publish, an endpoint for each port; absent conditions as proxies read them. */
-export function effectiveEndpoints(slices: readonly EndpointSlice[]): EffectiveEndpoint[] {
-  const found = new Map<string, EffectiveEndpoint>()
-  for (const slice of slices) {
-    for (const port of slice.ports ?? []) {
-      for (const { addresses, conditions, nodeName, targetRef } of slice.endpoints ?? []) {
-        const { ready = true, serving = ready, terminating = false } = conditions ?? {}
-        for (const ip of addresses) {
-          const portName = port.name ?? ''
-          const protocol = port.protocol ?? 'TCP'
-          found.set(`${ip} ${portName} ${port.port} ${protocol}`, {
-            ip,
-            portName,
-            port: port.port ?? 0,
-            protocol,
-            ready,
-            serving,
-            terminating,
-            nodeName,
-            target: targetRef && `${targetRef.kind}/${targetRef.name}`,
-            slice: slice.metadata.name,
-          })
-        }
-      }
-    }
-  }
-  return [...found.values()]
-}
 
 /** The addresses that get connections: ready ones, else those that still serve while they end. */
 export function usableAddresses(slices: readonly EndpointSlice[]): Set<string> {

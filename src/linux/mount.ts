@@ -2,10 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { syscall, trySyscall } from './ffi.ts'
 
-const MS_RDONLY = 1
 const MS_NOSUID = 2
-const MS_NODEV = 4
-const MS_REMOUNT = 32
 const MS_BIND = 4096
 const MNT_DETACH = 2
 
@@ -15,13 +12,6 @@ export function mountTmpfs(target: string, options: string): void {
 
 export function mountBind(source: string, target: string): void {
   syscall('mount', source, target, null, MS_BIND, null)
-}
-
-/** Makes a bind mount read-only; what an outer namespace locked (nodev, nosuid) is kept. */
-export function remountReadOnly(target: string): void {
-  const flags = MS_REMOUNT | MS_BIND | MS_RDONLY
-  if (trySyscall('mount', null, target, null, flags, null) === 0) return
-  syscall('mount', null, target, null, flags | MS_NOSUID | MS_NODEV, null)
 }
 
 /** A devpts of its own: terminals of others cannot be seen, and /dev/ptmx opens in it. */

@@ -112,6 +112,3 @@ export function signalNumber(name: string): number {
   if (realTime) return (realTime[1] === 'MIN' ? 34 : 64) + Number(realTime[2] ?? 0)
   return constants.signals[name as NodeJS.Signals] ?? constants.signals.SIGTERM
 }
-
-/** Arguments before a command so that it dies with the thread that spawned it. */
-export const dieWithParent = ['setpriv', '--pdeathsig', 'KILL', '--'] as const

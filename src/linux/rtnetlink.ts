@@ -17,7 +17,6 @@ const RTM_NEWLINK = 16
 const RTM_DELLINK = 17
 const RTM_GETLINK = 18
 const RTM_NEWADDR = 20
-const RTM_DELADDR = 21
 const RTM_NEWROUTE = 24
 const RTM_DELROUTE = 25
 
@@ -193,10 +192,6 @@ export function setLinkUp(link: number): NetlinkRequest {
 
 export function addAddress(address: AddressRequest): NetlinkRequest {
   return request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addressMessage(address))
-}
-
-export function deleteAddress(address: AddressRequest): NetlinkRequest {
-  return request(RTM_DELADDR, 0, addressMessage(address))
 }
 
 /** Replaces a route to the same destination. */

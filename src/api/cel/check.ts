@@ -74,9 +74,9 @@ class Checker {
       case 'rcall':
         return this.#member(node, scope)
       case 'list':
-        return this.#list(node, node.args, scope)
+        return this.#list(node.args, scope)
       case 'map':
-        return this.#map(node, node.args, scope)
+        return this.#map(node.args, scope)
       case '?:':
         return this.#conditional(node, node.args as unknown as readonly [Ast, Ast, Ast], scope)
       case '&&':
@@ -302,13 +302,13 @@ class Checker {
     return { op: 'cond', type: found, test, yes, no }
   }
 
-  #list(node: Ast, items: readonly Ast[], scope: Scope): Expr {
+  #list(items: readonly Ast[], scope: Scope): Expr {
     const checked = items.map((item) => this.check(item, scope))
     const element = this.#common(items, checked)
     return { op: 'list', type: listOf(element), items: checked }
   }
 
-  #map(node: Ast, entries: readonly (readonly [Ast, Ast])[], scope: Scope): Expr {
+  #map(entries: readonly (readonly [Ast, Ast])[], scope: Scope): Expr {
     const checked = entries.map(
       ([key, value]) => [this.check(key, scope), this.check(value, scope)] as const,
     )

@@ -85,10 +85,6 @@ export const tooLong = (field: string, maxBytes: number): FieldError =>
   make('FieldValueTooLong', field, [`may not be more than ${counted(maxBytes, 'byte')}`])
 export const tooMany = (field: string, actual: number, max: number): FieldError =>
   make('FieldValueTooMany', field, [String(actual), `must have at most ${counted(max, 'item')}`])
-export const tooFew = (field: string, actual: number, min: number): FieldError =>
-  make('FieldValueTooFew', field, [String(actual), `must have at least ${counted(min, 'item')}`])
-export const tooShort = (field: string, min: number): FieldError =>
-  make('FieldValueTooShort', field, [`must be at least ${counted(min, 'character')}`])
 
 /** One field error as it stands in the message of a Status: "field: message". */
 export const fieldErrorText = (error: FieldError): string => `${error.field}: ${error.message}`

@@ -20,8 +20,6 @@ export function regexProblem(message: string, regex: string, ...examples: string
 const labelFormat = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomainFormat = `${labelFormat}(\\.${labelFormat})*`
 const label1035Format = '[a-z]([-a-z0-9]*[a-z0-9])?'
-const underscoreLabelFormat = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?'
-const underscoreSubdomainFormat = `${underscoreLabelFormat}(\\.${underscoreLabelFormat})*`
 const wildcardFormat = `\\*\\.${subdomainFormat}`
 const keyFormat = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const labelValueFormat = `(${keyFormat})?`
@@ -30,7 +28,6 @@ const exactly = (format: string) => new RegExp(`^(?:${format})$`)
 const labelRegex = exactly(labelFormat)
 const subdomainRegex = exactly(subdomainFormat)
 const label1035Regex = exactly(label1035Format)
-const underscoreSubdomainRegex = exactly(underscoreSubdomainFormat)
 const wildcardRegex = exactly(wildcardFormat)
 const keyRegex = exactly(keyFormat)
 const labelValueRegex = exactly(labelValueFormat)
@@ -61,21 +58,6 @@ export function dns1123SubdomainProblems(value: string, unit: Unit = 'characters
       regexProblem(
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
         subdomainFormat,
-        'example.com',
-      ),
-    )
-  }
-  return problems
-}
-
-export function dns1123SubdomainWithUnderscoreProblems(value: string): Problems {
-  const problems: string[] = []
-  if (byteLength(value) > 253) problems.push(maxLength(253, 'characters'))
-  if (!underscoreSubdomainRegex.test(value)) {
-    problems.push(
-      regexProblem(
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
-        underscoreSubdomainFormat,
         'example.com',
       ),
     )
@@ -192,10 +174,6 @@ export function portNameProblems(name: string): Problems {
 export const inclusiveRangeProblem = (low: number, high: number): string =>
   `must be between ${low} and ${high}, inclusive`
 
-export function portNumberProblems(port: number): Problems {
-  return port >= 1 && port <= 65535 ? none : [inclusiveRangeProblem(1, 65535)]
-}
-
 const maxUserId = 2 ** 31 - 1
 
 /** For user and group IDs alike. */
@@ -270,24 +248,6 @@ export function configMapKeyProblems(key: string): Problems {
   else if (key === '..') problems.push("must not be '..'")
   else if (key.startsWith('..')) problems.push("must not start with '..'")
   return problems
-}
-
-const reasonFormat = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?'
-const reasonRegex = exactly(reasonFormat)
-
-export function conditionReasonProblems(reason: string): Problems {
-  if (reasonRegex.test(reason)) return none
-  return [
-    regexProblem(
-      "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
-      reasonFormat,
-      'my_name',
-      'MY_NAME',
-      'MyName',
-      'ReasonA,ReasonB',
-      'ReasonA:ReasonB',
-    ),
-  ]
 }
 
 /** generateName may end in a dash, because a suffix follows it. */

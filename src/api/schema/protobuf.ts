@@ -10,7 +10,6 @@ export { decodeMessage } from './protobuf-decode.ts'
 export { encodeMessage } from './protobuf-encode.ts'
 
 export const protobufType = 'application/vnd.kubernetes.protobuf'
-export const protobufWatchType = `${protobufType};stream=watch`
 
 const prefix = Buffer.from('k8s\0', 'latin1')
 

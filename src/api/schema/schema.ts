@@ -234,11 +234,6 @@ function indexKinds(): Map<string, string> {
   return index
 }
 
-/** Structs that are Go structs: never empty to omitempty, unlike scalars, lists and maps. */
-export function isGoStruct(type: Type): boolean {
-  return type.kind === 'struct' || type.kind === 'special'
-}
-
 /** As Go's messages name a type: "int32", "[]v1.ServicePort", "map[string]string". */
 export function goTypeName(type: Type): string {
   switch (type.kind) {

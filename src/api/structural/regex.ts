@@ -42,9 +42,3 @@ export function regexProblemOf(pattern: string): string | undefined {
   const made = compileRegex(pattern)
   return typeof made === 'string' ? made : undefined
 }
-
-/** Whether some part of the text matches; undefined for a pattern that is none. */
-export function matchesRegex(pattern: string, text: string): boolean | undefined {
-  const made = compileRegex(pattern)
-  return typeof made === 'string' ? undefined : made.matcher(text).find()
-}

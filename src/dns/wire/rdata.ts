@@ -79,18 +79,3 @@ export function txtRecord(owner: Owner, texts: readonly string[]): ResourceRecor
 export function targetOf(record: ResourceRecord): string {
   return decodeName(record.data, 0)
 }
-
-/** The minimum field of a SOA record: how long its negative answer may be kept (RFC 2308). */
-export function soaMinimum(record: ResourceRecord): number {
-  const { data } = record
-  return data.length < 22
-    ? 0
-    : new DataView(data.buffer, data.byteOffset).getUint32(data.length - 4)
-}
-
-export function soaSerial(record: ResourceRecord): number {
-  const { data } = record
-  return data.length < 22
-    ? 0
-    : new DataView(data.buffer, data.byteOffset).getUint32(data.length - 20)
-}
