@@ -1,9 +1,9 @@
 // The way of a packet from a Pod to a Service's endpoint, walked through the live rules of its node.
 import type { Pod, Service } from '../api/types/core.gen.ts'
-import { walk, type WalkResult } from '../linux/nftables/walk.ts'
-import type { ServiceView } from './view.ts'
+import { type WalkResult, walk } from '../linux/nftables/walk.ts'
 import type { NodeTable } from './snapshot.ts'
 import type { Explanation, Step } from './steps.ts'
+import type { ServiceView } from './view.ts'
 import { count, portText, some } from './words.ts'
 
 export interface ConnectionFacts {

@@ -1,7 +1,7 @@
 // How a Service became a name that answers: the six steps of its registration, each from evidence.
 import type { Pod, Service } from '../api/types/core.gen.ts'
-import { changedPaths, isObject } from './json-paths.ts'
 import { membershipOf } from './endpoints.ts'
+import { changedPaths, isObject } from './json-paths.ts'
 import { nearMisses } from './near-miss.ts'
 import { driftOf } from './rules.ts'
 import type { NodeRules, Snapshot } from './snapshot.ts'

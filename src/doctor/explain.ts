@@ -1,5 +1,7 @@
 // The shell of `explain`: fetches and asks what the three explanations need, once or again and
 // again while it changes.
+
+import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import {
   endpointslices,
   namespaces,
@@ -12,7 +14,6 @@ import type { SelfSubjectReview } from '../api/types/authentication.gen.ts'
 import type { SelfSubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Namespace, Pod, Service } from '../api/types/core.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
-import type { KubeObject, Resource } from '../api/machinery/resource.ts'
 import type { DoctorDeps } from './doctor.ts'
 import { serviceNameLabel } from './endpoints.ts'
 import { explainConnection } from './explain-connect.ts'

@@ -1,9 +1,10 @@
 // Looks at the cluster DNS: its Service and Pods, what they say of themselves, what they may read,
 // and what each replica answers when it is asked.
+
+import { StatusError } from '../api/machinery/status.ts'
 import { endpointslices, pods, services, subjectaccessreviews } from '../api/resources.gen.ts'
 import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
-import { StatusError } from '../api/machinery/status.ts'
 import { foreignSearches, wildcardProbe } from './dns-names.ts'
 import { isPodReady, serviceNameLabel } from './endpoints.ts'
 import { type DnsQuestion, ProbeError, type Probes } from './probe.ts'

@@ -3,12 +3,12 @@
 import { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { TransportConfig } from '../client/transport.ts'
-import type { Clock } from '../lib/clock.ts'
 import { FrameReader, frame } from '../dns/frames.ts'
 import { encodeQuery } from '../dns/query.ts'
 import { formatAddress } from '../dns/wire/address.ts'
 import { formatRcode, TYPE } from '../dns/wire/codes.ts'
 import { decodeMessage } from '../dns/wire/message.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { DnsAnswer, PortState } from './snapshot.ts'
 
 export interface PodKey {

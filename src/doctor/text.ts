@@ -1,8 +1,9 @@
 // A report as text for a terminal: the chain link by link, causes with their consequences folded
 // under them, evidence and fix as commands. Colour is handed in; here it is only words.
-import { keyText } from './words.ts'
-import type { Asked } from './snapshot.ts'
+
 import type { Diagnosis, LinkState, Report } from './report.ts'
+import type { Asked } from './snapshot.ts'
+import { keyText } from './words.ts'
 
 /** How parts are marked; the identity for plain text. */
 export interface Style {

@@ -1,8 +1,9 @@
 // A snapshot arranged for the checks: each Service with its slices and Pods, found by index, so
 // that a scan of thousands of Services stays linear.
+
+import { timeMs } from '../api/machinery/time.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
 import type { EndpointSlice } from '../api/types/discovery.gen.ts'
-import { timeMs } from '../api/machinery/time.ts'
 import { serviceNameLabel, usableAddresses } from './endpoints.ts'
 import type { Snapshot } from './snapshot.ts'
 
