@@ -1,6 +1,6 @@
 // A Pod's namespaces, held by descriptors alone, and the containers that run in them.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../lib/clock.ts'
@@ -67,7 +67,9 @@ class ProcessSandbox implements Sandbox {
   async open(): Promise<void> {
     const { hostname, hostNetwork, shareProcessNamespace, podUID } = this.#config
     try {
-      mkdirSync(this.#place.shm, { recursive: true, mode: 0o1777 })
+      mkdirSync(this.#place.shm, { recursive: true })
+      // Not by mkdir's mode: the umask would cut it.
+      chmodSync(this.#place.shm, 0o1777)
       if (hostNetwork) this.#namespaces = createNamespaces(['ipc'])
       else {
         this.#namespaces = createNamespaces(['net', 'uts', 'ipc'], () => setHostname(hostname))
