@@ -4,6 +4,6 @@ import { runScenarios } from './support/run-scenarios.ts'
 await runScenarios({
   title: 'kubelet',
   file: 'kubelet-scenarios.ts',
-  scenarios: 18,
+  scenarios: 19,
   tools: ['nsenter', 'setpriv', 'mount'],
 })

@@ -39,8 +39,8 @@ import {
   type StreamSession,
 } from '../runtime.ts'
 import { startExec } from './exec.ts'
-import { toolPath } from './host-view.ts'
-import { containerCommand, type Ending, endingOf } from './launch.ts'
+import { toolIn, toolPath } from './host-view.ts'
+import { containerCommand, type Ending, endingOf, type Identity } from './launch.ts'
 import { type HostView, type Lookup, planRootfs, type RootfsPlan } from './rootfs.ts'
 
 export interface ContainerPlace {
@@ -133,10 +133,11 @@ class ProcessContainer implements RunningContainer {
 
   #launch(): Promise<void> {
     const { directory, pidNamespaceOf, namespaces } = this.#place
-    const { argv, env, workingDir, user, readOnlyRootfs, tty } = this.#config
+    const { argv, env, workingDir, readOnlyRootfs, tty } = this.#config
     const command = containerCommand(
       {
-        ...{ argv, env, workingDir, user, readOnlyRootfs, tty },
+        ...{ argv, env, workingDir, readOnlyRootfs, tty },
+        identity: this.#identity(),
         root: `${directory}/root`,
         fstab: `${directory}/fstab`,
         ...(pidNamespaceOf === undefined ? {} : { pidNamespaceOf }),
@@ -157,6 +158,11 @@ class ProcessContainer implements RunningContainer {
       if (this.#toolText.length < maxToolText) this.#toolText += chunk.toString('utf8')
     })
     return this.#awaitReport(child, readablePipe(report.readFd))
+  }
+
+  #identity(): Identity {
+    const { user, privileges, rootfs } = this.#config
+    return { user, privileges, setpriv: toolIn(rootfs ?? '', 'setpriv') }
   }
 
   /** The program's ends of its streams; ours are connected to the log. */
@@ -241,9 +247,9 @@ class ProcessContainer implements RunningContainer {
     if (!this.#running || this.#pid === undefined) {
       throw new RuntimeError('NotRunning', `container "${this.#config.name}" is not running`)
     }
-    const { user, env } = this.#config
     const { clock, dev } = this.#place
-    return startExec(request, { pid: this.#pid, user, env, devpts: `${dev}/pts`, clock })
+    const place = { pid: this.#pid, identity: this.#identity(), env: this.#config.env }
+    return startExec(request, { ...place, devpts: `${dev}/pts`, clock })
   }
 
   attach(): StreamSession {

@@ -12,14 +12,14 @@ import {
   writablePipe,
 } from '../../linux/process.ts'
 import { openPty, ptyStream, resizePty } from '../../linux/pty.ts'
-import type { ContainerUser, ExecRequest, StreamSession } from '../runtime.ts'
+import type { ExecRequest, StreamSession } from '../runtime.ts'
 import { findTool } from './host-view.ts'
-import { execCommand } from './launch.ts'
+import { execCommand, type Identity } from './launch.ts'
 
 export interface ExecPlace {
   /** The container's first process. */
   readonly pid: number
-  readonly user: ContainerUser
+  readonly identity: Identity
   readonly env: Readonly<Record<string, string>>
   readonly devpts: string
   readonly clock: Clock
@@ -33,7 +33,7 @@ function startWithPipes(request: ExecRequest, place: ExecPlace): StreamSession {
   const [stdout, stderr] = [openPipe(), openPipe()]
   const stdin = request.stdin ? openPipe() : undefined
   const stdio = [stdin?.readFd ?? 'ignore', stdout.writeFd, stderr.writeFd] as const
-  const child = spawnIn(execCommand(place.pid, request.argv, place.user), place.env, {
+  const child = spawnIn(execCommand(place.pid, request.argv, place.identity), place.env, {
     stdio,
     detached: true,
   })
@@ -52,7 +52,7 @@ function startWithPipes(request: ExecRequest, place: ExecPlace): StreamSession {
 function startWithTerminal(request: ExecRequest, place: ExecPlace): StreamSession {
   const pty = openPty(place.devpts)
   const stream = ptyStream(pty.masterFd)
-  const [tool, ...rest] = execCommand(place.pid, request.argv, place.user)
+  const [tool, ...rest] = execCommand(place.pid, request.argv, place.identity)
   const command = ['setsid', '--ctty', findTool(tool!), ...rest]
   const env = { TERM: 'xterm', ...place.env }
   const child = spawnIn(command, env, {

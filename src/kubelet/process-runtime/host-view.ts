@@ -80,14 +80,19 @@ export async function probeHostView(scratch: string): Promise<HostView> {
 /** Where the tools of util-linux are; never the PATH somebody set. */
 export const toolPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 
+/** The path that a tool has inside a root. */
+export function toolIn(root: string, name: string): string | undefined {
+  const candidates = toolPath.split(':').map((directory) => `${directory}/${name}`)
+  return candidates.find((candidate) => existsSync(`${root}${candidate}`))
+}
+
 const found = new Map<string, string>()
 
 /** The tool's own path, for processes whose environment has a PATH of somebody else. */
 export function findTool(name: string): string {
   let path = found.get(name)
   if (path === undefined) {
-    const candidates = toolPath.split(':').map((directory) => `${directory}/${name}`)
-    path = candidates.find((candidate) => existsSync(candidate)) ?? name
+    path = toolIn('', name) ?? name
     found.set(name, path)
   }
   return path

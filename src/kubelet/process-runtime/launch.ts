@@ -1,6 +1,6 @@
 // The command line that becomes a container: namespaces, mounts, a new root, then the program as
 // pid 1. Everything is done by util-linux and sh, which every Debian and Ubuntu has.
-import type { ContainerUser } from '../runtime.ts'
+import type { Capabilities, ContainerUser, Privileges } from '../runtime.ts'
 
 /**
  * Descriptors: 0 and 1 the program's own, 2 what the tools complain about, 3 the program's stderr,
@@ -35,11 +35,19 @@ esac
 echo ok >&4
 `
 
+/** As whom a program runs, and what it may. */
+export interface Identity {
+  readonly user: ContainerUser
+  readonly privileges: Privileges
+  /** Inside; absent in an image without it, which then runs as root that keeps its capabilities. */
+  readonly setpriv: string | undefined
+}
+
 export interface LaunchRequest {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly workingDir: string
-  readonly user: ContainerUser
+  readonly identity: Identity
   readonly readOnlyRootfs: boolean
   readonly tty: boolean
   readonly root: string
@@ -93,7 +101,7 @@ function finalExec(request: LaunchRequest): string {
   )
   const words = [
     ...(request.tty ? ['setsid', '--ctty'] : []),
-    ...setprivArguments(request.user),
+    ...setprivArguments(request.identity),
     ...['env', '-i', ...assignments],
   ]
   return `exec ${words.join(' ')} "$@" 2>&3 3>&- 4>&-\n`
@@ -103,31 +111,36 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-/** Nothing for root: a user namespace with a single uid refuses every change. */
-function setprivArguments(user: ContainerUser): string[] {
-  if (user.uid === 0 && user.gid === 0 && user.groups.length === 0) return []
-  const groups = user.groups.length > 0 ? [`--groups=${user.groups.join(',')}`] : ['--clear-groups']
-  return ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, ...groups, '--']
+/** Ids of root are left alone: a user namespace with a single uid refuses every change. */
+function setprivArguments({ user, privileges, setpriv }: Identity): string[] {
+  if (setpriv === undefined && isRoot(user)) return []
+  const { privileged, capabilities, noNewPrivileges } = privileges
+  const options = [
+    ...(isRoot(user) ? [] : idOptions(user)),
+    ...(privileged ? [] : [`--bounding-set=${boundingSet(capabilities)}`, '--inh-caps=-all']),
+    ...(noNewPrivileges ? ['--no-new-privs'] : []),
+  ]
+  return options.length === 0 ? [] : [setpriv ?? 'setpriv', ...options, '--']
+}
+
+function isRoot(user: ContainerUser): boolean {
+  return user.uid === 0 && user.gid === 0 && user.groups.length === 0
+}
+
+function idOptions({ uid, gid, groups }: ContainerUser): string[] {
+  const others = groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups'
+  return [`--reuid=${uid}`, `--regid=${gid}`, others]
+}
+
+function boundingSet({ from, except }: Capabilities): string {
+  const [start, sign] = from === 'all' ? ['+all', '-'] : ['-all', '+']
+  return [start, ...except.map((name) => `${sign}${name.toLowerCase()}`)].join(',')
 }
 
 /** Runs a command in the namespaces and root of a container, by the pid of its first process. */
-export function execCommand(pid: number, argv: readonly string[], user: ContainerUser): string[] {
-  const ids = user.uid === 0 && user.gid === 0 ? [] : [`-S${user.uid}`, `-G${user.gid}`]
-  return [
-    'nsenter',
-    '-t',
-    String(pid),
-    '-m',
-    '-u',
-    '-i',
-    '-n',
-    '-p',
-    '-r',
-    '-w',
-    ...ids,
-    '--',
-    ...argv,
-  ]
+export function execCommand(pid: number, argv: readonly string[], identity: Identity): string[] {
+  const enter = ['nsenter', '-t', String(pid), '-m', '-u', '-i', '-n', '-p', '-r', '-w']
+  return [...enter, '--', ...setprivArguments(identity), ...argv]
 }
 
 /** Holds a pid namespace open for the containers of one Pod, and reaps what they leave. */

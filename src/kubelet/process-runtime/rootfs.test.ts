@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ContainerMount } from '../runtime.ts'
-import { containerCommand, endingOf } from './launch.ts'
+import type { ContainerMount, Privileges } from '../runtime.ts'
+import { containerCommand, endingOf, execCommand, type Identity } from './launch.ts'
 import {
   type FileKind,
   type HostView,
@@ -151,12 +151,48 @@ describe('planRootfs() of an image', () => {
   })
 })
 
+const root = { uid: 0, gid: 0, groups: [] }
+const chown = { from: 'none', except: ['CHOWN'] } as const
+
+function identityOf(privileges: Partial<Privileges>, more: Partial<Identity> = {}): Identity {
+  const usual = { privileged: false, capabilities: chown, noNewPrivileges: false }
+  return { user: root, privileges: { ...usual, ...privileges }, setpriv: '/bin/setpriv', ...more }
+}
+
+describe('execCommand() (as the container itself)', () => {
+  const check = (identity: Identity, expected: string) => {
+    const words = execCommand(7, ['true'], identity)
+    expect(words.slice(words.indexOf('--') + 1).join(' ')).toBe(expected)
+  }
+  const limits = '--bounding-set=-all,+chown --inh-caps=-all'
+
+  it('limits what root can do', () => {
+    check(identityOf({}), `/bin/setpriv ${limits} -- true`)
+    const capabilities = { from: 'all', except: ['SYS_ADMIN'] } as const
+    const allButOne = '--bounding-set=+all,-sys_admin --inh-caps=-all'
+    check(identityOf({ capabilities }), `/bin/setpriv ${allButOne} -- true`)
+    check(identityOf({ noNewPrivileges: true }), `/bin/setpriv ${limits} --no-new-privs -- true`)
+    check(identityOf({ privileged: true }), 'true')
+  })
+
+  it('is the same user in the same groups', () => {
+    const user = { uid: 1000, gid: 100, groups: [5, 6] }
+    const ids = '--reuid=1000 --regid=100 --groups=5,6'
+    check(identityOf({ privileged: true }, { user }), `/bin/setpriv ${ids} -- true`)
+    check(identityOf({}, { user }), `/bin/setpriv ${ids} ${limits} -- true`)
+  })
+
+  it('leaves root as it is in an image that has no setpriv', () => {
+    check(identityOf({}, { setpriv: undefined }), 'true')
+  })
+})
+
 describe('containerCommand()', () => {
   const request = {
     argv: ['sleep', '1'],
     env: { PATH: '/bin', 'a.b': 'c d' },
     workingDir: '/',
-    user: { uid: 0, gid: 0, groups: [] },
+    identity: identityOf({}),
     readOnlyRootfs: false,
     tty: false,
     root: '/c/root',
@@ -166,7 +202,7 @@ describe('containerCommand()', () => {
   it('gives the program its environment and nothing else, the tools a PATH of theirs (EN6)', () => {
     const { argv, env } = containerCommand(request, '/usr/bin')
     expect(argv.slice(-3)).toEqual(['container', 'sleep', '1'])
-    expect(argv.at(-4)).toContain(`exec env -i 'PATH='"$SP_V0" 'a.b='"$SP_V1" "$@" `)
+    expect(argv.at(-4)).toContain(` -- env -i 'PATH='"$SP_V0" 'a.b='"$SP_V1" "$@" `)
     expect([env['PATH'], env['SP_PATH'], env['SP_V1']]).toEqual(['/usr/bin', '/bin', 'c d'])
   })
 
@@ -177,10 +213,14 @@ describe('containerCommand()', () => {
     expect(argv.join(' ')).toContain(`'a'\\''b='"$SP_V0"`)
   })
 
-  it('changes the user only for others than root', () => {
+  it('changes the user for others than root', () => {
     const user = { uid: 1000, gid: 100, groups: [5] }
-    const { argv } = containerCommand({ ...request, user }, '/usr/bin')
-    expect(argv.join(' ')).toContain('exec setpriv --reuid=1000 --regid=100 --groups=5 -- env -i')
+    const { argv } = containerCommand(
+      { ...request, identity: identityOf({}, { user }) },
+      '/usr/bin',
+    )
+    const ids = '--reuid=1000 --regid=100 --groups=5'
+    expect(argv.join(' ')).toContain(`exec /bin/setpriv ${ids} --bounding-set=-all,+chown`)
   })
 })
 

@@ -45,6 +45,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     assert.match(log, /^KUBERNETES_SERVICE_HOST=10\.96\.0\.1$/m)
     assert.match(log, /^pid 1$/m)
     assert.doesNotMatch(log, /^(NODE_|SP_|npm_)/m)
+    const shm = await world.exec('own', ['stat', '-c', '%a', '/dev/shm'])
+    assert.equal(shm.stdout, '1777\n')
     const links = await world.exec('own', ['ls', '/sys/class/net'])
     assert.equal(links.stdout, 'eth0\nlo\n')
   },
@@ -84,6 +86,26 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     const open = await mounts('privileged')
     assert.ok(!open.has('/proc/sys') && !open.has('/sys/firmware'))
     assert.match(open.get('/sys') ?? '', /^rw,/)
+  },
+
+  'root in a Pod has the capabilities its spec leaves it, in an exec too': async (world) => {
+    const show = `grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/self/status; ${idle}`
+    const run = async (name: string, securityContext: object) => {
+      const container = { name: 'app', image: 'busybox', command: ['sh', '-c', show] }
+      await world.run(name, { ...container, securityContext })
+      await world.ready(name)
+      const { stdout } = await world.exec(name, ['sh', '-c', show.split(';')[0]!])
+      assert.equal(stdout, await world.logUntil(name, /NoNewPrivs.*\n/))
+      return stdout.split(/\s+/).filter((_, index) => index % 2 === 1)
+    }
+    const usual = '00000000a80425fb'
+    assert.deepEqual(await run('caps', {}), [usual, usual, '0'])
+    const one = { capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } }
+    const bind = '0000000000000400'
+    const dropped = await run('caps-one', { ...one, allowPrivilegeEscalation: false })
+    assert.deepEqual(dropped, [bind, bind, '1'])
+    const own = /CapBnd:\s*(\w+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+    assert.deepEqual(await run('caps-all', { privileged: true }), [own, own, '0'])
   },
 
   'Pods and the node reach each other by address': async (world) => {
