@@ -2,7 +2,7 @@
 // octal, dates stay text), the first document only, with Go's wording of the common errors.
 import type { Document, Node, Pair, YAMLError, YAMLMap, YAMLSeq } from 'yaml'
 import type { JsonDocument } from './json-text.ts'
-import { documentOf, maxJsonDepth } from './json-text.ts'
+import { documentOf } from './json-text.ts'
 
 export type YamlResult =
   | {
@@ -12,6 +12,12 @@ export type YamlResult =
       readonly repeated: readonly string[]
     }
   | { readonly ok: false; readonly message: string }
+
+/**
+ * Far below what JSON may have: the parser recurses with large frames, and within a regular
+ * expression that is first used there, the end of the stack is the end of the process.
+ */
+export const maxYamlDepth = 250
 
 /** Aliases may not blow a small text up into a huge value. */
 const maxAliases = 1000
@@ -28,23 +34,45 @@ export async function loadYaml(): Promise<void> {
 export function parseYaml(text: string): YamlResult {
   if (!yaml) throw new Error('cannot parse YAML: loadYaml() has not been awaited')
   const lines = new yaml.LineCounter()
-  const documents = yaml.parseAllDocuments(text, {
-    version: '1.1',
-    uniqueKeys: false,
-    lineCounter: lines,
-    prettyErrors: false,
-    customTags: (tags) =>
-      tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
-  })
-  const first = Array.isArray(documents) ? documents[0] : undefined
+  const first = firstDocument(text, lines.addNewLine)
+  if (first === 'too deep') return { ok: false, message: 'yaml: exceeded max depth' }
   if (!first) return { ok: true, document: documentOf(null), repeated: [] }
   const error = first.errors[0]
   if (error) return { ok: false, message: goMessage(error, lines.linePos(error.pos[0]).line) }
-  if (depthOf(first.contents, 0) > maxJsonDepth) {
-    return { ok: false, message: 'yaml: exceeded max depth' }
-  }
+  const fault = faultOf(first.contents, 0)
+  if (fault !== undefined) return { ok: false, message: `yaml: ${fault}` }
   return valueOf(first, (offset) => lines.linePos(offset).line)
 }
+
+/** Lexer and parser keep a stack of their own; only what they let pass is composed. */
+function firstDocument(
+  text: string,
+  onNewLine: (offset: number) => void,
+): Document | 'too deep' | undefined {
+  const { Composer, Lexer, Parser } = yaml!
+  const composer = new Composer({
+    version: '1.1',
+    uniqueKeys: false,
+    customTags: (tags) =>
+      tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
+  })
+  const parser = new Parser(onNewLine)
+  onNewLine(0)
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) {
+      for (const document of composer.next(token)) return document
+    }
+    if (parser.stack.length > maxYamlDepth + framesAround) return 'too deep'
+  }
+  for (const token of parser.end()) {
+    for (const document of composer.next(token)) return document
+  }
+  for (const document of composer.end()) return document
+  return undefined
+}
+
+/** On the parser's stack beside the collections: the document and a scalar. */
+const framesAround = 2
 
 function valueOf(document: Document, lineOf: (offset: number) => number): YamlResult {
   const repeated: string[] = []
@@ -70,15 +98,18 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [String(key), plain(item)]))
 }
 
-function depthOf(node: unknown, depth: number): number {
-  if (depth > maxJsonDepth || !yaml) return depth
-  let deepest = depth
-  if (yaml.isMap(node)) {
-    for (const pair of node.items) deepest = Math.max(deepest, depthOf(pair.value, depth + 1))
-  } else if (yaml.isSeq(node)) {
-    for (const item of node.items) deepest = Math.max(deepest, depthOf(item, depth + 1))
+/** What JSON cannot take. Pairs within lists are maps of their own, which the parser did not count. */
+function faultOf(node: unknown, depth: number): string | undefined {
+  if (!yaml) return undefined
+  const isMap = yaml.isMap(node)
+  if (!isMap && !yaml.isSeq(node)) return undefined
+  if (depth >= maxYamlDepth) return 'exceeded max depth'
+  for (const item of node.items) {
+    if (isMap && yaml.isCollection((item as Pair).key)) return 'invalid map key'
+    const fault = faultOf(isMap ? (item as Pair).value : item, depth + 1)
+    if (fault !== undefined) return fault
   }
-  return deepest
+  return undefined
 }
 
 function collectRepeated(
