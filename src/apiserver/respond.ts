@@ -24,12 +24,19 @@ async function prepare(call: ApiCall, answer: Answer): Promise<Prepared> {
     const headers = {
       ...answer.headers,
       'content-encoding': 'gzip',
-      vary: 'Accept-Encoding',
+      vary: withAcceptEncoding(answer.headers.vary),
       'content-length': String(packed.length),
     }
     return { headers, pieces: [packed] }
   }
   return { headers: { ...answer.headers, 'content-length': String(length) }, pieces }
+}
+
+/** What an answer says it depends on already stays. */
+export function withAcceptEncoding(vary: string | string[] | undefined): string {
+  const names = [vary ?? []].flat().join(', ')
+  if (/\bAccept-Encoding\b/i.test(names)) return names
+  return names === '' ? 'Accept-Encoding' : `${names}, Accept-Encoding`
 }
 
 function compress(bytes: Buffer): Promise<Buffer> {
