@@ -389,6 +389,15 @@ test('a malformed request head is refused', async () => {
   expect(text).toMatch(/^HTTP\/1\.1 400/)
 })
 
+async function readUntilEnd(body: AsyncIterable<Buffer>, onFirst: () => void): Promise<string> {
+  let text = ''
+  for await (const chunk of body) {
+    if (text === '') onFirst()
+    text += chunk
+  }
+  return text
+}
+
 test('stop() ends watches, lets answers finish, and is quick about it', async () => {
   const own = openMemoryStore()
   const server = await start(own)
@@ -396,16 +405,10 @@ test('stop() ends watches, lets answers finish, and is quick about it', async ()
   const path = '/api/v1/namespaces?watch=1'
   const ended = new Promise<string>((resolve, reject) => {
     const target = { host: '127.0.0.1', port: server.port, path, headers: bearer, agent }
-    https
-      .get(target, async (response) => {
-        let text = ''
-        for await (const chunk of response) {
-          if (text === '') void server.stop()
-          text += chunk
-        }
-        resolve(text)
-      })
-      .on('error', reject)
+    const onResponse = (response: AsyncIterable<Buffer>) => {
+      readUntilEnd(response, () => void server.stop()).then(resolve, reject)
+    }
+    https.get(target, onResponse).on('error', reject)
   })
   const startMs = performance.now()
   expect(await ended).toContain('"type":"ADDED"')
