@@ -1,6 +1,7 @@
 // The API server, put together: store, cache, stages, handlers, and the port that serves them.
 import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { gitVersion } from '../api/machinery/version.ts'
 import { flowschemas, prioritylevelconfigurations } from '../api/resources.gen.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Component } from '../lib/component.ts'
@@ -170,7 +171,7 @@ function createCore(config: ApiserverConfig, deps: ApiserverDeps): Core {
   }
   const reachable = { address: () => '' }
   const documents = createDocuments(resourcesOf(serving), {
-    gitVersion: config.gitVersion ?? 'v1.36.2+signpost',
+    gitVersion: config.gitVersion ?? gitVersion,
     serverAddress: () => reachable.address(),
   })
   return Object.assign(reachable, { cache, serving, registry, authorize, rbac, documents })

@@ -1,7 +1,6 @@
 // An API server of its own for a test: nothing is stored, nothing listens, time stands still.
 import { generateKeyPairSync } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
-import { FakeClock } from '../lib/fake-clock.ts'
 import { silentLogger } from '../lib/log.ts'
 import { seededRandom } from '../lib/random.ts'
 import { openMemoryStore } from '../store/memory.ts'

@@ -1,5 +1,6 @@
 // What this program is, as package.json says.
 import { readFileSync } from 'node:fs'
+import { kubernetesRelease } from '../api/machinery/version.ts'
 
 const manifest = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -9,4 +10,4 @@ const manifest = JSON.parse(
 
 export const version: string = manifest.version
 /** The Kubernetes release whose API is served. */
-export const kubernetesVersion = '1.36'
+export const kubernetesVersion = kubernetesRelease

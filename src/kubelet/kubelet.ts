@@ -1,5 +1,6 @@
 // The node agent: takes in the Pods bound to this node and runs each by a worker of its own.
 import * as os from 'node:os'
+import { gitVersion, kubernetesRelease } from '../api/machinery/version.ts'
 import { configmaps, pods, services } from '../api/resources.gen.ts'
 import type { Pod } from '../api/types/core.gen.ts'
 import type { Client } from '../client/client.ts'
@@ -56,8 +57,6 @@ export interface KubeletConfig {
   readonly nodeLabels?: Readonly<Record<string, string>>
 }
 
-/** What a kubelet of this Kubernetes release calls itself. */
-const kubeletVersion = 'v1.36.0+signpost'
 const runtimeVersion = '0.1.0'
 const defaultMaxPods = 110
 const defaultMtu = 1500
@@ -179,7 +178,7 @@ class NodeAgent implements Kubelet {
       memoryDirectory: this.#directory.memory,
       logDirectory: this.#directory.logs,
       singleUser: rootless,
-      kubernetesVersion: /^v?(\d+\.\d+)/.exec(kubeletVersion)?.[1] ?? '',
+      kubernetesVersion: kubernetesRelease,
     }
   }
 
@@ -187,7 +186,7 @@ class NodeAgent implements Kubelet {
     const { nodeName, podCIDR, stateDir, maxPods = defaultMaxPods, nodeLabels = {} } = this.#config
     const machine = readMachine({
       storagePath: stateDir,
-      kubeletVersion,
+      kubeletVersion: gitVersion,
       runtimeVersion: `${this.#runtime.name}://${this.#runtime.version}`,
     })
     return {

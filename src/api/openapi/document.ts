@@ -1,5 +1,7 @@
 // One OpenAPI v3 document: the paths of a group version and every schema they lead to.
+
 import type { Resource } from '../machinery/resource.ts'
+import { kubernetesRelease } from '../machinery/version.ts'
 import { structNames } from '../schema/schema.ts'
 import { answers } from './operations.ts'
 import { addResourcePaths, metaName, namingOf, schemaNamesOf } from './paths.ts'
@@ -21,7 +23,7 @@ export type OpenApiForm = 'json' | 'protobuf'
 export type PathItems = Readonly<Record<string, Json>>
 
 /** "1.36", the version of the API. */
-export const apiVersionText = '1.36'
+export const apiVersionText: string = kubernetesRelease
 
 const baseOf = (group: string, version: string) =>
   group === '' ? `/api/${version}` : `/apis/${group}/${version}`
