@@ -94,6 +94,18 @@ describe('planRootfs() of the host view', () => {
     expect(plan([mount('/vol', '/etc/loop')]).mounts.at(-1)?.target).toBe('/c/root/etc/loop')
   })
 
+  it('comes back by ".." to what is there, its links included', () => {
+    const target = (path: string) => {
+      const { mounts, directories } = plan([mount('/vol', path)])
+      const outside = directories.filter((made) => !/^\/(c|n)\//.test(made) || made.includes('..'))
+      return [mounts.at(-1)?.target, ...outside]
+    }
+    expect(target('/m/../../usr/bin/x')).toEqual(['/c/root/usr/bin/x'])
+    expect(target('/m/../../bin/x')).toEqual(['/c/root/usr/bin/x'])
+    expect(target('/m/../var/run/x')).toEqual(['/c/root/run/x'])
+    expect(target('/m/../../../var/run/../../../x')).toEqual(['/c/root/x'])
+  })
+
   it('mounts outer targets before inner ones', () => {
     const { mounts } = plan([mount('/vol', '/data/inner'), mount('/vol', '/data')])
     expect(mounts.slice(-2).map(({ target }) => target)).toEqual([

@@ -247,6 +247,8 @@ class Planner {
       const name = rest.shift()!
       if (name === '..') {
         resolved.pop()
+        // Below it something may have been missing; here it may be there again.
+        found = this.#kindAt(resolved)
         continue
       }
       const next = [...resolved, name]
@@ -258,10 +260,17 @@ class Planner {
       }
       const target = this.#targetOf(next)
       if (target.startsWith('/')) resolved = []
+      found = this.#kindAt(resolved)
       rest.unshift(...target.split('/').filter((part) => part !== '' && part !== '.'))
     }
     const clean = `/${resolved.join('/')}`
     return { path: clean, found, write: this.#writePath(resolved) }
+  }
+
+  /** Of a path that has no links in it. */
+  #kindAt(names: readonly string[]): 'directory' | 'file' | undefined {
+    const kind = names.length === 0 ? 'directory' : this.#kindOf(names)
+    return kind === 'link' ? undefined : kind
   }
 
   #kindOf(names: readonly string[]): FileKind | undefined {
