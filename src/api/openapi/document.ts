@@ -1,5 +1,4 @@
 // One OpenAPI v3 document: the paths of a group version and every schema they lead to.
-
 import type { Resource } from '../machinery/resource.ts'
 import { kubernetesRelease } from '../machinery/version.ts'
 import { structNames } from '../schema/schema.ts'
