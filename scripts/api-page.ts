@@ -89,9 +89,10 @@ const absentFromNode: readonly Absence[] = [
     instead: 'none',
   },
   {
-    what: 'Capabilities, `privileged`, seccomp, AppArmor',
+    what: 'seccomp, AppArmor, SELinux',
     gets: 'stored and judged by Pod Security admission; not applied to the process',
-    instead: '`runAsUser`, `runAsGroup`, `fsGroup`, `readOnlyRootFilesystem`',
+    instead:
+      'capabilities, `privileged`, `allowPrivilegeEscalation`, `runAsUser`, `fsGroup` and `readOnlyRootFilesystem` are applied',
   },
   {
     what: 'Ephemeral containers',
