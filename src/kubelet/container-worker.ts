@@ -135,12 +135,12 @@ export class ContainerWorker {
     const from = { imageID, id: running.id, atMs: running.startedAtMs }
     const instance = this.#instance(attempt, from)
     const postStart = spec.lifecycle?.postStart ? 'running' : 'done'
+    const backoff = seen.instance && nextBackoff(seen.backoff, seen.instance, clock.now())
     state.containers.set(this.#name, {
       state: 'running',
       instance: { ...instance, postStart },
-      ...(seen.instance
-        ? { last: seen.instance, backoff: nextBackoff(seen.backoff, seen.instance, clock.now()) }
-        : {}),
+      ...(seen.instance ? { last: seen.instance } : {}),
+      ...(backoff ? { backoff } : {}),
       started: false,
       ready: false,
     })

@@ -21,6 +21,7 @@ import { initialState, type PodState } from './pod-state.ts'
 import { podStatus } from './pod-status.ts'
 import { PodTokens } from './pod-token.ts'
 import { buildResolvConf, formatResolvConf } from './resolvconf.ts'
+import { mountDelayMs } from './restart.ts'
 import type { Runtime, Sandbox } from './runtime.ts'
 import type { StatusWriter } from './status-writer.ts'
 import { type FileSources } from './volume-files.ts'
@@ -64,6 +65,7 @@ export class PodWorker {
   #finished = false
   #tearing = false
   #stopping = false
+  #mountFailures = 0
 
   constructor(pod: Pod, deps: WorkerDeps, refusal?: Reason) {
     this.#pod = pod
@@ -202,8 +204,11 @@ export class PodWorker {
     try {
       await this.#volumes.mount(this.#pod)
       this.#state.volumes = { state: 'mounted' }
+      this.#mountFailures = 0
     } catch (error) {
-      this.#state.volumes = { state: 'none', retryAtMs: this.#deps.clock.now() + retryMs }
+      // Often it is a matter of a moment: after a start the API may not know yet that this Pod is ours.
+      const retryAtMs = this.#deps.clock.now() + mountDelayMs(++this.#mountFailures)
+      this.#state.volumes = { state: 'none', retryAtMs }
       this.event({ type: 'Warning', reason: 'FailedMount', message: messageOf(error) })
     }
     this.#changed()

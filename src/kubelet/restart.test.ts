@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Backoff, Instance } from './pod-observed.ts'
 import { countResult, initialProbeState, type ProbeKind, timingOf } from './probe-state.ts'
-import { formatDelay, nextBackoff, pullDelayMs, restartDelayMs } from './restart.ts'
+import { formatDelay, mountDelayMs, nextBackoff, pullDelayMs, restartDelayMs } from './restart.ts'
 
 const exited = (finishedAtMs: number): Instance => ({
   ...{ id: 'c', attempt: 0, image: 'i', imageID: '', startedAtMs: 0, postStart: 'done' },
@@ -29,6 +29,17 @@ describe('the pause before a restart (CS5)', () => {
 
   it('begins anew after ten minutes without a crash', () => {
     expect(pauses([100, 100, 100, 601_000, 100, 100])).toEqual([0, 10, 20, 0, 10, 20])
+  })
+
+  it('does not count a container that was lost with the node agent', () => {
+    const lost: Instance = { ...exited(1000), earlierSandbox: true }
+    expect(restartDelayMs(undefined, lost.exit!)).toBe(0)
+    const backoff = nextBackoff(undefined, lost, 1000)
+    expect(restartDelayMs(backoff, exited(2000).exit!)).toBe(0)
+  })
+
+  it('for volumes is half a second, doubling up to two minutes', () => {
+    expect([1, 2, 3, 20].map((failures) => mountDelayMs(failures) / 1000)).toEqual([0.5, 1, 2, 122])
   })
 
   it('for an image is 10 s, doubling up to five minutes', () => {

@@ -25,12 +25,16 @@ export function restartDelayMs(backoff: Backoff | undefined, exit: Exit): number
   return backoff.delayMs
 }
 
-/** What the next start leaves behind: the pause before the one after it. */
+/**
+ * What the next start leaves behind: the pause before the one after it. None where the container was
+ * lost with its sandbox, as all are when the node agent ends: that is no crash of its own.
+ */
 export function nextBackoff(
   backoff: Backoff | undefined,
   instance: Instance,
   nowMs: number,
-): Backoff {
+): Backoff | undefined {
+  if (instance.earlierSandbox) return undefined
   const fresh = !backoff || nowMs - backoff.sinceMs > forgetAfterMs || instance.exit === undefined
   const delayMs = fresh ? firstDelayMs : Math.min(backoff.delayMs * 2, maxDelayMs)
   return { delayMs, sinceMs: nowMs }
@@ -41,6 +45,14 @@ export function formatDelay(delayMs: number): string {
   const seconds = Math.round(delayMs / 1000)
   const minutes = Math.floor(seconds / 60)
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds % 60}s`
+}
+
+const firstMountDelayMs = 500
+const maxMountDelayMs = 122_000
+
+/** Pause before volumes are mounted again: 500 ms, doubling, up to two minutes and two seconds. */
+export function mountDelayMs(failures: number): number {
+  return Math.min(firstMountDelayMs * 2 ** Math.max(0, failures - 1), maxMountDelayMs)
 }
 
 /** Pause before an image is asked for again: 10 s, doubling, up to five minutes. */
