@@ -97,6 +97,12 @@ export class CacheEntry {
     return bytes
   }
 
+  /** Lets go of what can be made again: few ask for an object that was replaced. */
+  release(): void {
+    this.#json = undefined
+    this.#encodings = undefined
+  }
+
   /** The same object as of another revision: what a DELETED event carries. */
   at(revision: number): CacheEntry {
     return revision === this.revision ? this : new CacheEntry(this.key, this.#stored, revision)

@@ -14,7 +14,7 @@ export interface CacheEvent {
   /** What is there now; for a delete what was there last, at the revision of the delete. */
   readonly entry: CacheEntry
   readonly previous: CacheEntry | undefined
-  /** Watch frames by (event type, encoding), each made for the first watcher that wants it. */
+  /** Watch frames by (event type, encoding), shared by those who are told as it happens. */
   readonly frames: Map<string, Uint8Array>
 }
 
@@ -23,12 +23,23 @@ export interface CacheListener {
   onEnd(): void
 }
 
+/**
+ * What the changes in the log of one resource may weigh. Who wants older ones has them read from
+ * the store's log (Cache.reachBack).
+ */
+export const maxLogBytes = 16 * 1024 * 1024
+/** Of a change, beside the object's bytes: so many small ones are bounded, too. */
+const changeBytes = 512
+
+const weightOf = ({ entry }: CacheEvent): number => changeBytes + entry.stored.length
+
 /** Objects of one resource. */
 export class StorageCache {
   readonly prefix: string
   readonly entries = new OrderedMap<CacheEntry>()
   /** Changes after `logStart`, oldest first. */
   #log: CacheEvent[] = []
+  #logBytes = 0
   #logStart: number
   /** By scope: "" for all, "ns/" for a namespace, "ns/name" for one object. */
   readonly #listeners = new Map<string, Set<CacheListener>>()
@@ -74,11 +85,30 @@ export class StorageCache {
     if (event.type === 'put') this.entries.set(change.entry.key, change.entry)
     else this.entries.delete(change.entry.key)
     this.#log.push(change)
-    if (this.#listeners.size === 0) return
+    this.#logBytes += weightOf(change)
+    if (this.#logBytes > maxLogBytes) this.#shortenLog()
+    if (this.#listeners.size > 0) this.#tellAll(change)
+    change.frames.clear()
+    change.previous?.release()
+    if (event.type === 'delete') change.entry.release()
+  }
+
+  #tellAll(change: CacheEvent): void {
     this.#tell('', change)
     const { namespace, key } = change.entry
     if (namespace !== '') this.#tell(`${namespace}/`, change)
     this.#tell(key, change)
+  }
+
+  /** By a quarter at once, so that the log is seldom copied. */
+  #shortenLog(): void {
+    let count = 0
+    while (this.#logBytes > maxLogBytes * 0.75 && count < this.#log.length) {
+      this.#logBytes -= weightOf(this.#log[count]!)
+      count++
+    }
+    this.#logStart = this.#log[count - 1]!.revision
+    this.#log = this.#log.slice(count)
   }
 
   #change(event: StoreEvent): CacheEvent {
@@ -153,14 +183,19 @@ export class StorageCache {
     const older = events
       .filter((event) => event.revision <= this.#logStart)
       .map((event) => this.#change(event))
-    this.#log = [...older, ...this.#log]
+    this.#setLog([...older, ...this.#log])
     this.#logStart = start
   }
 
   trim(revision: number): void {
     if (revision <= this.#logStart) return
-    this.#log = [...(this.changesAfter(revision) ?? [])]
+    this.#setLog(this.changesAfter(revision) ?? [])
     this.#logStart = revision
+  }
+
+  #setLog(changes: readonly CacheEvent[]): void {
+    this.#log = [...changes]
+    this.#logBytes = changes.reduce((sum, change) => sum + weightOf(change), 0)
   }
 
   end(): void {

@@ -89,3 +89,26 @@ test('a watch whose client reads nothing for a while loses nothing, in order', a
   await create('later')
   expect(await readNames(body, 1)).toEqual(['later'])
 })
+
+test('a watch whose client takes nothing is cut off after a while', async () => {
+  const body = await startWatch(`&resourceVersion=${await revisionNow()}`)
+  const first = body.next()
+  await createAll('m', 15)
+  await first
+  await clock.advance(60_000)
+  await expect(readNames(body, 14)).rejects.toThrow('the server ended the stream')
+})
+
+test('a watch whose client takes a little at a time is not cut off', async () => {
+  const body = await startWatch(`&resourceVersion=${await revisionNow()}`)
+  const first = body.next()
+  const names = (await createAll('m', 15)).slice(1)
+  await first
+  const read: string[] = []
+  for (let turn = 0; turn < 3; turn++) {
+    read.push(...(await readNames(body, 2)))
+    await clock.advance(29_000)
+  }
+  read.push(...(await readNames(body, names.length - read.length)))
+  expect(read).toEqual(names)
+})

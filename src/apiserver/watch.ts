@@ -27,6 +27,8 @@ type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
 /** A client that leaves this much unread is given no more until it has read it. */
 const maxBufferedBytes = 1024 * 1024
 const chunkBytes = 64 * 1024
+/** A client that takes nothing at all for so long is cut off; it may come back and resume. */
+const stallMs = 30_000
 const bookmarkEveryMs = 60_000
 /** A last bookmark before the server's own timeout, so that the next watch starts from it. */
 const bookmarkBeforeEndMs = 2000
@@ -118,6 +120,10 @@ export class Watch implements CacheListener {
     return `${media.id};${media.as === 'table' ? includeObject : ''}`
   }
 
+  #encodesTables(): boolean {
+    return this.#request.encoding.media.as === 'table'
+  }
+
   *#framesOfState(entries: readonly CacheEntry[], revision: number): Generator<Uint8Array> {
     const { filter, query } = this.#request
     for (const entry of entries) if (filter.matches(entry)) yield this.#frame('ADDED', entry)
@@ -163,11 +169,12 @@ export class Watch implements CacheListener {
         ? change.entry
         : change.previous!.at(change.revision)
     const id = `${type};${served.apiVersion};${this.#encodingId()}`
-    let frame = change.frames.get(id)
-    if (!frame) {
-      frame = this.#frame(type, entry)
-      if (!this.#firstTable) change.frames.set(id, frame)
-    }
+    // The first Table says more than those that all are sent; those who lag read at their own pace.
+    const isOwn = this.#encodesTables() && this.#firstTable
+    const known = isOwn ? undefined : change.frames.get(id)
+    if (known) return known
+    const frame = this.#frame(type, entry)
+    if (this.#live && !isOwn) change.frames.set(id, frame)
     return frame
   }
 
@@ -182,7 +189,7 @@ export class Watch implements CacheListener {
       this.#write(chunk)
       chunk = []
       size = 0
-      await this.#sink.drained()
+      await this.#drained()
       if (this.#ended) return false
     }
     if (chunk.length > 0) this.#write(chunk)
@@ -211,8 +218,23 @@ export class Watch implements CacheListener {
 
   async #waitForClient(): Promise<void> {
     this.#live = false
-    await this.#sink.drained()
+    await this.#drained()
     if (!this.#ended) await this.#catchUp()
+  }
+
+  /** Waits as long as the client takes something now and then. */
+  async #drained(): Promise<void> {
+    let timer: Timer | undefined
+    const look = (before: number) => {
+      timer = this.#deps.clock.after(stallMs, () => {
+        const left = this.#sink.buffered()
+        if (left < before) look(left)
+        else this.#finish(() => this.#sink.abort())
+      })
+    }
+    look(this.#sink.buffered())
+    await this.#sink.drained()
+    timer?.cancel()
   }
 
   #write(frames: readonly Uint8Array[]): void {
@@ -297,7 +319,8 @@ export class Watch implements CacheListener {
 
   #finish(close: () => void): void {
     if (this.#ended) return
-    if (this.#pending.length > 0) this.#write(this.#pending)
+    const { length } = this.#pending
+    if (length > 0 && this.#sink.buffered() <= maxBufferedBytes) this.#write(this.#pending)
     this.#pending = []
     this.#ended = true
     this.#unlisten()
