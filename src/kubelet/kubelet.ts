@@ -76,7 +76,7 @@ export interface Kubelet extends Component {
 }
 
 /** Pods are given this long when the node itself ends. */
-const shutdownGraceSeconds = 2
+const shutdownGraceSeconds = 1
 
 export async function startKubelet(config: KubeletConfig, deps: KubeletDeps): Promise<Kubelet> {
   const kubelet = new NodeAgent(config, deps)

@@ -31,6 +31,8 @@ export interface ObservedSandbox {
 export interface Termination {
   readonly sinceMs: number
   readonly graceSeconds: number
+  /** The node itself ends: nothing is given more time than the grace. */
+  readonly nodeEnds?: true
 }
 
 export interface ObservedContainer {

@@ -134,7 +134,7 @@ export class PodWorker {
     const left = termination
       ? termination.graceSeconds - (sinceMs - termination.sinceMs) / 1000
       : graceSeconds
-    this.#terminate(Math.max(0, Math.min(graceSeconds, left)))
+    this.#terminate(Math.max(0, Math.min(graceSeconds, left)), { nodeEnds: true })
     return this.done
   }
 
@@ -193,8 +193,8 @@ export class PodWorker {
     else this.#containers.get(action.container)?.end(action)
   }
 
-  #terminate(graceSeconds: number): void {
-    this.#state.termination = { sinceMs: this.#deps.clock.now(), graceSeconds }
+  #terminate(graceSeconds: number, why: { readonly nodeEnds?: true } = {}): void {
+    this.#state.termination = { sinceMs: this.#deps.clock.now(), graceSeconds, ...why }
     for (const worker of this.#containers.values()) worker.keepReadinessOnly()
     this.#changed()
   }

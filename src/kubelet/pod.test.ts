@@ -210,6 +210,18 @@ describe('step() on the way down', () => {
     ])
   })
 
+  it('gives nothing beyond the grace when the node itself ends', () => {
+    const stop = { deadlineMs: nowMs, preStop: 'done', signalledAtMs: nowMs - 1000 } as const
+    const sinceMs = nowMs - 1000
+    const seen = (nodeEnds?: true) =>
+      observed(
+        { app: running({ stop }) },
+        { termination: { sinceMs, graceSeconds: 1, ...(nodeEnds ? { nodeEnds } : {}) } },
+      )
+    check(podOf({}), seen(true), ['kill app'])
+    check(podOf({}), seen(), [], 1000)
+  })
+
   it('kills at the end of the grace, but two seconds after the signal at the earliest', () => {
     const late = { deadlineMs: nowMs - 1, preStop: 'done', signalledAtMs: nowMs - 500 } as const
     const seen = observed({ app: running({ stop: late }) }, since(5000, 5))

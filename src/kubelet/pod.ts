@@ -290,7 +290,8 @@ class Planner {
       return
     }
     if (stop.killedAtMs !== undefined) return
-    const killAtMs = Math.max(deadlineMs, stop.signalledAtMs + minKillDelayMs)
+    const minDelayMs = this.#observed.termination?.nodeEnds ? 0 : minKillDelayMs
+    const killAtMs = Math.max(deadlineMs, stop.signalledAtMs + minDelayMs)
     if (this.#due(killAtMs)) this.#do({ type: 'kill', container: container.name })
   }
 }
