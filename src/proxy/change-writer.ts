@@ -21,6 +21,7 @@ export class ChangeWriter {
   readonly #sets: ReadonlyMap<SetName, SetDeclaration>
   readonly #chains: Operation[] = []
   readonly #rules: Operation[] = []
+  readonly #deletedChains = new Set<string>()
   readonly #changed = new Map<string, ElementOperation[]>()
   readonly #deleted = new Map<string, ElementOperation[]>()
   readonly #shared = new Map<SharedElement, ElementOperation>()
@@ -29,7 +30,14 @@ export class ChangeWriter {
     this.#sets = sets
   }
 
+  /** When no verdict leads to it any more. */
+  deleteChain(name: string): void {
+    this.#deletedChains.add(name)
+  }
+
   addChain(chain: Chain): void {
+    // One Service was its last user, another is its next one in the same change.
+    if (this.#deletedChains.delete(chain.name)) return
     this.#chains.push({ type: 'addChain', chain: { ...chain, rules: [] } })
     for (const rule of chain.rules) this.#rules.push({ type: 'addRule', chain: chain.name, rule })
   }
@@ -68,7 +76,17 @@ export class ChangeWriter {
       ;(slotSets.has(set.name) ? deferred : gone).push(...deleted)
     }
     return {
-      operations: [...this.#chains, ...this.#rules, ...data, ...verdicts, ...gone],
+      operations: [
+        ...this.#chains,
+        ...this.#rules,
+        ...data,
+        ...verdicts,
+        ...gone,
+        ...[...this.#deletedChains].flatMap((name): Operation[] => [
+          { type: 'flushChain', name },
+          { type: 'deleteChain', name },
+        ]),
+      ],
       deferred,
     }
   }

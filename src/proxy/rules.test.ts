@@ -256,6 +256,37 @@ describe('TableWriter', () => {
     )
   })
 
+  test('the chain of an affinity timeout goes with its last user', () => {
+    const kernel = new FakeNftables({ family: 'ip', name: 'signpost' })
+    const writer = new TableWriter(kernel, node)
+    writer.start(new Map())
+    const affine = (timeoutSeconds: number, ip: string) =>
+      plannerService(
+        service('web', ['80'], {
+          sessionAffinity: 'ClientIP',
+          sessionAffinityConfig: { clientIP: { timeoutSeconds } },
+          clusterIP: ip,
+          clusterIPs: [ip],
+        }),
+        [slice(['8080'], ['10.244.0.2'])],
+      )
+    const records = () => [...kernel.table!.chains.keys()].filter((name) => name.startsWith('rec-'))
+    const steps: [Record<string, PlannerService | undefined>, string[]][] = [
+      [{ a: affine(100, '10.96.0.20') }, ['rec-100']],
+      [{ b: affine(100, '10.96.0.21') }, ['rec-100']],
+      [{ a: affine(101, '10.96.0.20') }, ['rec-100', 'rec-101']],
+      [{ a: affine(100, '10.96.0.20'), b: affine(101, '10.96.0.21') }, ['rec-100', 'rec-101']],
+      [{ a: undefined }, ['rec-101']],
+      [{ b: undefined, c: affine(101, '10.96.0.22') }, ['rec-101']],
+      [{ c: undefined }, []],
+    ]
+    for (const [changes, expected] of steps) {
+      writer.update(new Map(Object.entries(changes)), 0)
+      expect(records().sort()).toEqual(expected)
+    }
+    expect(kernel.refused).toBe(0)
+  })
+
   const three = service('web', ['80'])
   const withEndpoints = (...names: string[]) =>
     new Map([

@@ -219,6 +219,8 @@ export class Planner {
     this.#forgetSlots(before)
     for (const chain of this.#neededChains(after)) this.#useChain(chain, writer)
     for (const chain of this.#neededChains(before)) this.#chains.get(chain.name)!.users--
+    for (const seconds of before?.recordSeconds ?? [])
+      this.#dropIdle(recordChainName(seconds), writer)
     for (const [name, set] of this.#sets)
       writer.diff(set, before?.elements.get(name), after?.elements.get(name))
     this.#share(before, after, writer)
@@ -269,6 +271,13 @@ export class Planner {
     for (const seconds of plan.recordSeconds)
       chains.set(recordChainName(seconds), buildRecordChain(seconds, config))
     return [...chains.values()]
+  }
+
+  /** At once: there are as many chains of this sort as timeouts that somebody may think of. */
+  #dropIdle(name: string, writer: ChangeWriter): void {
+    if (this.#chains.get(name)?.users !== 0) return
+    this.#chains.delete(name)
+    writer.deleteChain(name)
   }
 
   #useChain(chain: Chain, writer: ChangeWriter): void {

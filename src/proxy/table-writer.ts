@@ -164,7 +164,11 @@ export class TableWriter {
     if (operations.length === 0) return { bytes: 0, operations: 0 }
     const before = this.#nftables.generation()
     const { bytes, commits, postponed } = this.#nftables.apply(operations)
-    this.#postponed = [...this.#postponed, ...postponed]
+    const isBack = (name: string) =>
+      operations.some((other) => other.type === 'addChain' && other.chain.name === name)
+    this.#postponed = [...this.#postponed, ...postponed].filter(
+      (operation) => operation.type !== 'deleteChain' || !isBack(operation.name),
+    )
     // Someone else's commit in between stays visible as a difference, until `verify` looked.
     if (this.#generation === before) this.#generation = before + commits
     return { bytes, operations: operations.length }
