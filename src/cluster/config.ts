@@ -172,11 +172,19 @@ export function prepareDirectories(config: ClusterConfig): void {
 
 /** With its parents. Node's own recursive mkdir does not return for a path below /proc. */
 function makeDirectory(directory: string): void {
-  const found = fs.statSync(directory, { throwIfNoEntry: false })
-  if (found?.isDirectory()) return
-  if (!found) makeDirectory(path.dirname(directory))
-  fs.mkdirSync(directory, { mode: 0o700 })
+  if (isDirectory(directory)) return
+  const parent = path.dirname(directory)
+  if (parent !== directory && !fs.existsSync(directory)) makeDirectory(parent)
+  try {
+    fs.mkdirSync(directory, { mode: 0o700 })
+  } catch (error) {
+    // Another start may have been faster by a moment.
+    if (!isDirectory(directory)) throw error
+  }
 }
+
+const isDirectory = (directory: string): boolean =>
+  fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true
 
 export function remember(dataDir: string, remembered: Remembered): void {
   const file = rememberedFile(dataDir)
