@@ -8,6 +8,7 @@ import { createTransport } from '../client/transport.ts'
 import { checks } from '../doctor/checks.ts'
 import { type DoctorDeps, examine } from '../doctor/doctor.ts'
 import { pageOf } from '../doctor/page.ts'
+import { printableText } from '../doctor/printable.ts'
 import { createProbes } from '../doctor/probe.ts'
 import { parseTarget } from '../doctor/question.ts'
 import { exitCodeOf } from '../doctor/report.ts'
@@ -33,7 +34,11 @@ export interface DoctorOptions extends ApiOptions {
   readonly explain?: string
 }
 
-export const couldNotLookCode = 2
+const couldNotLookCode = 2
+
+/** One line that steers no terminal, and the exit code of "could not look". */
+export const failure = (message: string): CliError =>
+  new CliError(printableText(message), couldNotLookCode)
 
 export async function doctor(target: string | undefined, options: DoctorOptions): Promise<void> {
   if (options.explain !== undefined) return explainCheck(options.explain)
@@ -85,27 +90,26 @@ function contextOf(options: ApiOptions): ReturnType<typeof kubeconfig> {
       ...(options.context === undefined ? {} : { context: options.context }),
     })
   } catch (error) {
-    if (error instanceof ClientConfigError) throw new CliError(error.message, couldNotLookCode)
+    if (error instanceof ClientConfigError) throw failure(error.message)
     throw error
   }
 }
 
 function couldNotLook(error: unknown, server: string): unknown {
   if (error instanceof StatusError)
-    return new CliError(`cannot look: ${server} answered: ${error.message}`, couldNotLookCode)
+    return failure(`cannot look: ${server} answered: ${error.message}`)
   const code = (error as NodeJS.ErrnoException).code
   const isNetwork = typeof code === 'string' && /^(E[A-Z_]+|CERT|DEPTH|UNABLE|SELF)/.test(code)
   if (!isNetwork) return error
-  return new CliError(
+  return failure(
     `cannot look: the API at ${server} does not answer (${(error as Error).message || code}); check it with: kubectl get --raw /readyz`,
-    couldNotLookCode,
   )
 }
 
 export async function printData(value: unknown, format: string): Promise<void> {
   if (format === 'json') print(JSON.stringify(value, undefined, 2))
   else if (format === 'yaml') print((await import('yaml')).stringify(value).trimEnd())
-  else throw new CliError(`unknown output format "${format}"; it is json or yaml`, couldNotLookCode)
+  else throw failure(`unknown output format "${format}"; it is json or yaml`)
 }
 
 /** picocolors answers to NO_COLOR, FORCE_COLOR and terminals. */
@@ -121,7 +125,7 @@ function explainCheck(id: string): void {
   const check = checks.find((one) => one.id === id.toUpperCase())
   if (!check) {
     const known = checks.map((one) => one.id).join(', ')
-    throw new CliError(`there is no check "${id}"; there are ${known}`, couldNotLookCode)
+    throw failure(`there is no check "${id}"; there are ${known}`)
   }
   print(pageOf(check).join('\n'))
 }

@@ -16,8 +16,8 @@ import {
   formatStep,
   type Step,
 } from '../doctor/steps.ts'
-import { type ApiOptions, couldNotLookCode, printData, terminalStyle, withApi } from './doctor.ts'
-import { CliError, dim, print } from './output.ts'
+import { type ApiOptions, failure, printData, terminalStyle, withApi } from './doctor.ts'
+import { dim, print } from './output.ts'
 
 /** As shells have it for SIGINT, the only way out. */
 const interruptedCode = 130
@@ -56,7 +56,7 @@ async function there(explanation: Promise<Explanation>): Promise<Explanation> {
   try {
     return await explanation
   } catch (error) {
-    if (error instanceof NotThereError) throw new CliError(error.message, couldNotLookCode)
+    if (error instanceof NotThereError) throw failure(error.message)
     throw error
   }
 }

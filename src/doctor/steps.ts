@@ -1,5 +1,6 @@
 // What `explain` prints: numbered steps, each with its state, its time and its evidence. The same
 // for a Service's registration, a lookup and a connection.
+import { printable, printableText } from './printable.ts'
 import type { Style } from './text.ts'
 
 export interface Step {
@@ -20,10 +21,14 @@ export interface Explanation {
 }
 
 export function formatExplanation({ subject, steps }: Explanation, style: Style): string[] {
-  return [style.bold(subject), ...steps.flatMap((step, index) => formatStep(step, index, style))]
+  return [
+    style.bold(printableText(subject)),
+    ...steps.flatMap((step, index) => formatStep(step, index, style)),
+  ]
 }
 
-export function formatStep(step: Step, index: number, style: Style): string[] {
+export function formatStep(raw: Step, index: number, style: Style): string[] {
+  const step = printable(raw)
   const mark = {
     done: style.good('✓'),
     waiting: style.dim('…'),

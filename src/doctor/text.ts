@@ -1,6 +1,7 @@
 // A report as text for a terminal: the chain link by link, causes with their consequences folded
 // under them, evidence and fix as commands. Colour is handed in; here it is only words.
 
+import { printable } from './printable.ts'
 import type { Diagnosis, LinkState, Report } from './report.ts'
 import type { Asked } from './snapshot.ts'
 import { keyText } from './words.ts'
@@ -30,7 +31,8 @@ export interface TextOptions {
 
 const shownCauses = 3
 
-export function formatReport(report: Report, { style, all }: TextOptions): string[] {
+export function formatReport(raw: Report, { style, all }: TextOptions): string[] {
+  const report = printable(raw)
   const causes = all ? report.findings : report.findings.slice(0, shownCauses)
   const hidden = report.findings.length - causes.length
   return [
