@@ -26,8 +26,12 @@ export function usableAddresses(slices: readonly EndpointSlice[]): Set<string> {
 export const isFinished = (pod: Pod): boolean =>
   pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 
+export const isLeaving = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined
+
+/** A Pod that is being deleted may say Ready to its end; nobody may count on it. */
 export const isPodReady = (pod: Pod): boolean =>
-  pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+  !isLeaving(pod) &&
+  (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
 
 export interface Membership {
   readonly isIn: boolean

@@ -6,7 +6,7 @@ import { endpointslices, pods, services, subjectaccessreviews } from '../api/res
 import type { SubjectAccessReview } from '../api/types/authorization.gen.ts'
 import type { Pod, Service } from '../api/types/core.gen.ts'
 import { foreignSearches, wildcardProbe } from './dns-names.ts'
-import { isPodReady, serviceNameLabel } from './endpoints.ts'
+import { isLeaving, isPodReady, serviceNameLabel } from './endpoints.ts'
 import { type DnsQuestion, ProbeError, type Probes } from './probe.ts'
 import { candidateNames, predictResolver } from './resolver.ts'
 import type { Sight } from './sight.ts'
@@ -106,7 +106,9 @@ async function seeLogs(
   sight: Sight,
 ): Promise<ReadonlyMap<string, string>> {
   const logs = new Map<string, string>()
-  const troubled = replicas.filter((pod) => !isPodReady(pod) && pod.spec.nodeName !== undefined)
+  const troubled = replicas.filter(
+    (pod) => !isPodReady(pod) && !isLeaving(pod) && pod.spec.nodeName !== undefined,
+  )
   await Promise.all(
     troubled.slice(0, maxReplicas).map(async (pod) => {
       const { name } = pod.metadata

@@ -1,7 +1,7 @@
 // What proves a link good, in a few words and numbers: said only when nothing in it is broken and
 // everything it hangs on was seen.
 import type { Link } from './check.ts'
-import { isPodReady } from './endpoints.ts'
+import { isLeaving, isPodReady } from './endpoints.ts'
 import type { View } from './view.ts'
 import { count, portText, some } from './words.ts'
 
@@ -67,8 +67,9 @@ function name({ dns: { answers }, asked, clients }: View): string | undefined {
 
 function dns({ dns: { service, pods } }: View): string | undefined {
   if (!service) return undefined
-  const ready = pods.filter(isPodReady).length
-  return `${service.metadata.name} ${service.spec.clusterIP}, ${ready} of ${count(pods.length, 'Pod')} ready`
+  const staying = pods.filter((pod) => !isLeaving(pod))
+  const ready = staying.filter(isPodReady).length
+  return `${service.metadata.name} ${service.spec.clusterIP}, ${ready} of ${count(staying.length, 'Pod')} ready`
 }
 
 function proxy({ nodeRules, serviceViews }: View): string | undefined {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { Pod } from '../../api/types/core.gen.ts'
+import { diagnose } from '../diagnose.ts'
 import type { DnsSeen } from '../snapshot.ts'
 import {
   causesOf,
@@ -20,6 +22,10 @@ import {
 
 const dns = (change: Partial<DnsSeen>) => ({ dns: { ...healthy().dns, ...change } })
 const down = dnsPod('coredns-a', { ready: false })
+const leaving = (one: Pod): Pod => ({
+  ...one,
+  metadata: { ...one.metadata, deletionTimestamp: secondsAgo(5) },
+})
 
 describe('D01', () => {
   test.each<[string, Partial<DnsSeen>, readonly string[]]>([
@@ -52,7 +58,27 @@ describe('D02', () => {
         '0 of 1 DNS Pod ready: container app is not ready (settling: its youngest Pod was made 2 s ago)',
       ],
     ],
+    ['a rollout: the Pod of before ends', { pods: [leaving(down), dnsPod('b')] }, []],
+    [
+      'the last Pod ends, though it still says Ready',
+      { pods: [leaving(dnsPod('a'))] },
+      ['no DNS Pod at all (k8s-app=kube-dns)'],
+    ],
+    [
+      'a rollout whose new Pod does not get ready',
+      { pods: [leaving(dnsPod('a')), dnsPod('b', { ready: false })] },
+      ['0 of 1 DNS Pod ready: container app is not ready'],
+    ],
   ])('%s', (_, change, messages) => expect(messagesOf(dnsPodsDown, dns(change))).toEqual(messages))
+  test('a Pod that ends proves nothing of DNS', () => {
+    const { links } = diagnose({
+      ...healthy(),
+      ...dns({ pods: [leaving(dnsPod('a')), dnsPod('b')] }),
+    })
+    expect(links.find(({ link }) => link === 'dns')?.text).toBe(
+      'kube-dns 10.96.0.10, 1 of 1 Pod ready',
+    )
+  })
 })
 
 describe('D03', () => {

@@ -1,7 +1,7 @@
 // D: is the DNS server there, may it read the API, and does it answer what the API says?
 import type { Pod } from '../../api/types/core.gen.ts'
 import type { Check, Finding, Subject } from '../check.ts'
-import { isPodReady, reasonNotReady } from '../endpoints.ts'
+import { isLeaving, isPodReady, reasonNotReady } from '../endpoints.ts'
 import type { AccessSeen } from '../snapshot.ts'
 import type { View } from '../view.ts'
 import { count, labelsText, serviceSubject, some } from '../words.ts'
@@ -95,8 +95,10 @@ export const dnsPodsDown: Check = {
     sources: ['kubernetes.io: Debugging DNS Resolution, "Check if the DNS pod is running"'],
   },
   run(view) {
-    const { service, pods } = view.dns
+    const { service } = view.dns
     if (!service) return []
+    // Those of before a rollout are none that should be ready.
+    const pods = view.dns.pods.filter((pod) => !isLeaving(pod))
     const unready = pods.filter((pod) => !isPodReady(pod))
     if (unready.length === 0 && pods.length > 0) return []
     const reasons = [...new Set(unready.map(reasonNotReady))]
