@@ -8,6 +8,10 @@ import { ClusterError } from './cluster-error.ts'
 
 /** Puts the access in, or replaces the one of that name, and makes it the current context. */
 export function mergeKubeconfig(file: string, access: Access): void {
+  underLock(file, () => merge(file, access))
+}
+
+function merge(file: string, access: Access): void {
   const document = load(file)
   const { name, server, ca, admin } = access
   setNamed(document, 'clusters', {
@@ -25,7 +29,10 @@ export function mergeKubeconfig(file: string, access: Access): void {
 
 /** Takes the entries of that name out again; false when there were none. */
 export function removeFromKubeconfig(file: string, name: string): boolean {
-  if (!fs.existsSync(file)) return false
+  return fs.existsSync(file) && underLock(file, () => remove(file, name))
+}
+
+function remove(file: string, name: string): boolean {
   const document = load(file)
   const removed = ['clusters', 'users', 'contexts'].map((section) =>
     removeNamed(document, section, name),
@@ -34,6 +41,33 @@ export function removeFromKubeconfig(file: string, name: string): boolean {
   if (document.get('current-context') === name) document.set('current-context', '')
   save(file, document)
   return true
+}
+
+const lockPollMs = 10
+const lockTimeoutMs = 5000
+
+/** As client-go locks it: a file beside it that only one can make. */
+function underLock<T>(file: string, work: () => T): T {
+  const lock = `${file}.lock`
+  const deadlineMs = performance.now() + lockTimeoutMs
+  for (;;) {
+    try {
+      fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+      fs.closeSync(fs.openSync(lock, 'wx', 0o600))
+      break
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== 'EEXIST') throw unusable(file, message)
+      if (performance.now() > deadlineMs)
+        throw unusable(file, `"${lock}" is there; remove it if no kubectl runs`)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs)
+    }
+  }
+  try {
+    return work()
+  } finally {
+    fs.rmSync(lock, { force: true })
+  }
 }
 
 function load(file: string): Document {
@@ -60,7 +94,6 @@ const unusable = (file: string, cause: string) =>
 
 function save(file: string, document: Document): void {
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
     // Written through a symlink, as kubectl does, and never seen half-written.
     const target = fs.existsSync(file) ? fs.realpathSync(file) : file
     const mode = fs.existsSync(target) ? fs.statSync(target).mode & 0o777 : 0o600

@@ -280,7 +280,7 @@ describe.skipIf(forbidden)(
       })
 
       it('a directory that cannot be written', async () => {
-        expect(await refused(['--data-dir', '/proc/nowhere'])).toMatchObject(
+        expect(await refused(['--data-dir', '/proc/nowhere', '--port', '0'])).toMatchObject(
           oneLine(/cannot create "\/proc\/nowhere"/),
         )
       })
