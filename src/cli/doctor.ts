@@ -10,7 +10,7 @@ import { type DoctorDeps, examine } from '../doctor/doctor.ts'
 import { pageOf } from '../doctor/page.ts'
 import { printableText } from '../doctor/printable.ts'
 import { createProbes } from '../doctor/probe.ts'
-import { parseTarget } from '../doctor/question.ts'
+import { parseTarget, QuestionError } from '../doctor/question.ts'
 import { exitCodeOf } from '../doctor/report.ts'
 import { formatReport, type Style } from '../doctor/text.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -98,6 +98,7 @@ function contextOf(options: ApiOptions): ReturnType<typeof kubeconfig> {
 function couldNotLook(error: unknown, server: string): unknown {
   if (error instanceof StatusError)
     return failure(`cannot look: ${server} answered: ${error.message}`)
+  if (error instanceof QuestionError) return failure(error.message)
   const code = (error as NodeJS.ErrnoException).code
   const isNetwork = typeof code === 'string' && /^(E[A-Z_]+|CERT|DEPTH|UNABLE|SELF)/.test(code)
   if (!isNetwork) return error

@@ -23,7 +23,7 @@ import { gather } from './gather.ts'
 import { seeAnswersOf } from './gather-dns.ts'
 import { seeKubelets, seeRules } from './gather-nodes.ts'
 import { answerPredictor } from './predict-answer.ts'
-import { parseTarget, serviceOfName, type Target } from './question.ts'
+import { nameIn, parseTarget, serviceOfName, type Target } from './question.ts'
 import { candidateNames, guessLibc, type Libc, predictResolver } from './resolver.ts'
 import { Sight } from './sight.ts'
 import { type Asked, emptySnapshot } from './snapshot.ts'
@@ -48,7 +48,7 @@ export async function explainRegister(
   { namespace, clusterDomain = defaultDomain }: ExplainOptions,
 ): Promise<Explanation> {
   const sight = new Sight(deps.client, deps.clock)
-  const target: Target = { kind: 'service', name }
+  const target: Target = { kind: 'service', name: nameIn(name, name) }
   const [snapshot, all, caller] = await Promise.all([
     gather({ namespace, all: false, target }, sight, { clusterDomain, probes: deps.probes }),
     sight.list(pods, 'pods', { namespace }),
@@ -90,6 +90,7 @@ export async function* followRegister(
   options: ExplainOptions & { readonly signal: AbortSignal },
 ): AsyncGenerator<Explanation> {
   const { signal, namespace } = options
+  nameIn(name, name)
   const bell = new Bell()
   signal.addEventListener('abort', () => bell.ring(), { once: true })
   for (const [resource, selector] of [

@@ -14,7 +14,7 @@ import { seeNodes } from './gather-nodes.ts'
 import { seePodPorts } from './gather-ports.ts'
 import { seeWorkloads } from './gather-workloads.ts'
 import type { Question } from './question.ts'
-import { serviceOfName } from './question.ts'
+import { nameIn, serviceOfName } from './question.ts'
 import type { Sight } from './sight.ts'
 import type { Asked, Snapshot } from './snapshot.ts'
 import { labelsText } from './words.ts'
@@ -135,7 +135,9 @@ async function understandName(
 
 function objectKey(text: string, namespace: string): { namespace: string; name: string } {
   const [first = '', second] = text.replace(/^(pod|pods|po)\//, '').split('/')
-  return second === undefined ? { namespace, name: first } : { namespace: first, name: second }
+  return second === undefined
+    ? { namespace, name: nameIn(first, text) }
+    : { namespace: nameIn(first, text), name: nameIn(second, text) }
 }
 
 type Objects = Pick<

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseTarget, serviceOfName } from './question.ts'
+import { parseTarget, QuestionError, serviceOfName } from './question.ts'
 
 test.each([
   ['web', { kind: 'any', name: 'web' }],
@@ -13,6 +13,11 @@ test.each([
   ['https://web', { kind: 'any', name: 'web', port: 443 }],
   ['postgres://me:secret@db.shop/data', { kind: 'name', name: 'db.shop' }],
 ])('parseTarget(%s)', (text, target) => expect(parseTarget(text)).toEqual(target))
+
+test.each([[''], [':80'], ['svc/'], ['pod/:80'], ['.'], ['svc/..'], ['http://'], ['http://:80/x']])(
+  'parseTarget(%j) names nothing',
+  (text) => expect(() => parseTarget(text)).toThrow(QuestionError),
+)
 
 test.each([
   ['web.shop', { name: 'web', namespace: 'shop', certain: false }],

@@ -16,6 +16,15 @@ export interface Target {
   readonly port?: number | string
 }
 
+/** The words ask for nothing that could have a name. */
+export class QuestionError extends Error {}
+
+/** Without a name, or with ".", a request would ask for the whole list instead of one object. */
+export function nameIn(name: string, words: string): string {
+  if (/^\.*$/.test(name)) throw new QuestionError(`"${words}" names no Service, Pod or host`)
+  return name
+}
+
 const kinds: Readonly<Record<string, 'service' | 'pod'>> = {
   service: 'service',
   services: 'service',
@@ -25,7 +34,10 @@ const kinds: Readonly<Record<string, 'service' | 'pod'>> = {
   po: 'pod',
 }
 
-/** "web", "svc/web:80", "pod/client", "web.shop:http", "http://web.shop:8080/path". */
+/**
+ * "web", "svc/web:80", "pod/client", "web.shop:http", "http://web.shop:8080/path".
+ * Throws QuestionError when there is no name in it.
+ */
 export function parseTarget(text: string): Target {
   const url = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(text)
   const words = url ? url[2]!.replace(/^.*@/, '') : text
@@ -33,11 +45,11 @@ export function parseTarget(text: string): Target {
   const kind = slash > 0 ? kinds[words.slice(0, slash).toLowerCase()] : undefined
   const rest = kind ? words.slice(slash + 1) : words
   const colon = rest.lastIndexOf(':')
-  const name = colon > 0 ? rest.slice(0, colon) : rest
-  const port = colon > 0 ? portOf(rest.slice(colon + 1)) : schemePort(url?.[1])
+  const name = colon >= 0 ? rest.slice(0, colon) : rest
+  const port = colon >= 0 ? portOf(rest.slice(colon + 1)) : schemePort(url?.[1])
   return {
     kind: kind ?? (name.includes('.') ? 'name' : 'any'),
-    name,
+    name: nameIn(name, text),
     ...(port === undefined ? {} : { port }),
   }
 }
