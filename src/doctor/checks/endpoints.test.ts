@@ -195,6 +195,30 @@ describe('E08', () => {
     expect(check({ name: '', port: 5432 })).toEqual([
       `slice port is named "", the Service's is "pg": proxies pass it over`,
     ]))
+  test.each<[string, readonly string[], readonly (readonly string[])[], readonly string[]]>([
+    ['a name more', ['pg'], [['pg', 'metrics']], []],
+    ['a slice more, of another name', ['pg'], [['pg'], ['metrics']], []],
+    ['two slices that share the ports', ['pg', 'admin'], [['pg'], ['admin', 'x']], []],
+    [
+      'one of two ports unserved',
+      ['pg', 'admin'],
+      [['pg', 'adm']],
+      ['"adm", the Service\'s is "admin"'],
+    ],
+    ['unserved, and every name known', ['pg', 'admin'], [['pg']], []],
+  ])('%s', (_, wanted, slices, expected) => {
+    const ports = wanted.map((name, index) => ({ name, port: 5432 + index }))
+    const messages = messagesOf(portNameMismatch, {
+      services: [service('db', { selector: undefined, ports })],
+      endpointSlices: slices.map((names, index) => ({
+        ...slice('db', [pod('db')], { name: `db-${index}` }),
+        ports: names.map((name, at) => ({ name, port: 1000 + at, protocol: 'TCP' as const })),
+      })),
+    })
+    expect(messages).toEqual(
+      expected.map((text) => `slice port is named ${text}: proxies pass it over`),
+    )
+  })
   test('is silent for the right name and another number', () =>
     expect(check({ name: 'pg', port: 15432 })).toEqual([]))
   test('is the cause of what the proxy then does not serve', () =>

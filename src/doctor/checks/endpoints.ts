@@ -285,7 +285,7 @@ export const portNameMismatch: Check = {
     symptom:
       'A Service without selector has a hand-made EndpointSlice, and connections are refused.',
     decides:
-      'Proxies join a slice to a Service port by the name of the port, never by its number. A name in a slice that the Service does not have, or a port of the Service that no slice has, is nobody.',
+      'Proxies join a slice to a Service port by the name of the port, never by its number. A slice names a port that the Service does not have, while a port of the Service is in no slice with endpoints: that port is nobody.',
     remedy: 'Give the port the same name on both sides; the unnamed port is named "".',
     sources: ['kubernetes/kubernetes#123954', 'kubernetes/website#45579'],
   },
@@ -295,16 +295,21 @@ export const portNameMismatch: Check = {
 
 const isHeadless = ({ service }: ServiceView): boolean => service.spec.clusterIP === 'None'
 
+/** A name more than the Service has is harmless while all its own ports are served. */
 function strayNames({ service, slices }: ServiceView): Finding[] {
   const { namespace, name } = service.metadata
   const wanted = (service.spec.ports ?? []).map((port) => port.name ?? '')
-  return slices.flatMap((slice) => {
+  const filled = slices.filter(({ endpoints }) => (endpoints ?? []).length > 0)
+  const served = new Set(
+    filled.flatMap(({ ports }) => (ports ?? []).map((port) => port.name ?? '')),
+  )
+  const right = wanted.find((one) => !served.has(one))
+  if (right === undefined) return []
+  return filled.flatMap((slice) => {
     const ports = slice.ports ?? []
     const stray = ports.findIndex((port) => !wanted.includes(port.name ?? ''))
-    if (stray < 0 || (slice.endpoints ?? []).length === 0) return []
+    if (stray < 0) return []
     const has = ports[stray]!.name ?? ''
-    const missing = wanted.filter((one) => !ports.some((port) => (port.name ?? '') === one))
-    const right = missing[0] ?? wanted[0] ?? ''
     return [
       {
         subject: { kind: 'EndpointSlice', namespace, name: slice.metadata.name },
