@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Service } from '../../api/types/core.gen.ts'
+import type { Pod, Service } from '../../api/types/core.gen.ts'
 import { causesOf, healthy, messagesOf, pod, secondsAgo, service, slice } from '../test-objects.ts'
 import { createView } from '../view.ts'
 import {
@@ -178,6 +178,38 @@ describe('E03', () => {
     expect(check('web')).toEqual([
       'targetPort "web" of port 80 is declared by no Pod; Pods declare http=8080/TCP',
     ]))
+  test.each<[string, readonly object[], string | number]>([
+    [
+      'the name of the same protocol',
+      [
+        { name: 'web', containerPort: 8080 },
+        { name: 'dns', containerPort: 53, protocol: 'UDP' },
+      ],
+      'dns',
+    ],
+    ['its number, where it has no name', [{ containerPort: 53, protocol: 'UDP' }], 53],
+    ['the number of the Service port, where only others are declared', [{ name: 'web' }], 80],
+    [
+      'the first with a name',
+      [
+        { containerPort: 52, protocol: 'UDP' },
+        { name: 'dns', containerPort: 53, protocol: 'UDP' },
+      ],
+      'dns',
+    ],
+  ])('proposes %s', (_, ports, value) => {
+    const containers = [{ name: 'app', ports }] as unknown as Pod['spec']['containers']
+    const [finding] = targetPortMissing.run(
+      viewWith(
+        [service('web', { ports: [{ port: 80, targetPort: 'x', protocol: 'UDP' }] })],
+        [pod('web', { spec: { containers } })],
+      ),
+    )
+    const patch = [{ op: 'replace', path: '/spec/ports/0/targetPort', value }]
+    expect(finding?.fix.commands).toEqual([
+      `kubectl -n shop patch service web --type=json -p '${JSON.stringify(patch)}'`,
+    ])
+  })
   test('looks at the protocol too', () => expect(check('http', 'UDP')).toHaveLength(1))
   test.each([['http'], [9999], [8080]])('is silent about %s', (port) =>
     expect(check(port)).toEqual([]),

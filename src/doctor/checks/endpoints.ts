@@ -239,8 +239,9 @@ function missingTargets(one: ServiceView): Finding[] {
     const names = declared.map(
       (one) => `${one.name ?? '(no name)'}=${one.containerPort}/${one.protocol ?? 'TCP'}`,
     )
-    const only = declared.length === 1 ? declared[0] : undefined
-    const target = only?.name ?? only?.containerPort ?? declared[0]?.name
+    const alike = declared.filter(({ protocol = 'TCP' }) => protocol === (port.protocol ?? 'TCP'))
+    const only = alike.length === 1 ? alike[0] : undefined
+    const target = only?.name ?? only?.containerPort ?? alike.find(({ name }) => name)?.name
     return {
       subject: serviceSubject(service),
       message: `targetPort "${port.targetPort}" of port ${port.port} is declared by no Pod; Pods declare ${names.join(', ') || 'no ports'}`,
