@@ -56,6 +56,31 @@ describe('what was not seen', () => {
     expect(exitCodeOf(diagnose({ ...healthy(), unseen: miss('pods') }))).toBe(2))
 })
 
+describe('the last line agrees with the exit code', () => {
+  const total = checks.length
+  test.each<[readonly Fact[], number, RegExp]>([
+    [[], 0, new RegExp(`^healthy: ${total} checks, no problem found$`)],
+    [['nodes'], 0, /^healthy: .*, \d+ could not be decided$/],
+    [
+      ['pods'],
+      2,
+      new RegExp(`^could not look: pods not seen; \\d+ of ${total} checks not decided$`),
+    ],
+    [['pods', 'services'], 2, /^could not look: services, pods not seen; /],
+    [['endpointslices', 'nodes'], 2, /^could not look: endpointslices not seen; /],
+  ])('without %j it is %i', (facts, code, line) => {
+    const report = diagnose({ ...healthy(), unseen: facts.flatMap(miss) })
+    expect(exitCodeOf(report)).toBe(code)
+    expect(formatReport(report, { style: plain, all: false }).at(-1)).toMatch(line)
+  })
+  test('a problem that was seen comes first', () => {
+    const services = [service('web', { selector: { app: 'x' } })]
+    const report = diagnose({ ...healthy(), services, unseen: miss('endpointslices') })
+    expect(exitCodeOf(report)).toBe(1)
+    expect(formatReport(report, { style: plain, all: false }).at(-1)).toMatch(/^broken: /)
+  })
+})
+
 test('a cause is told once, with its consequences under it', () => {
   const pods = [dnsPod('coredns-a', { ready: false })]
   const { dns } = healthy()

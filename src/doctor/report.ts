@@ -1,6 +1,6 @@
 // What doctor says, as data: the JSON that `-o json` prints and the text is made from.
 import type { Check, Confidence, Evidence, Fix, Link, Severity, Subject } from './check.ts'
-import type { Asked, SkipReason, Unseen } from './snapshot.ts'
+import type { Asked, Fact, SkipReason, Unseen } from './snapshot.ts'
 
 export interface Diagnosis {
   readonly id: string
@@ -53,8 +53,12 @@ export type CheckedLink = Pick<Check, 'id' | 'link'>
 /** 0 healthy, 1 problems (info is none), 2 could not look. */
 export function exitCodeOf(report: Report): 0 | 1 | 2 {
   if (report.findings.some(({ severity }) => severity !== 'info')) return 1
-  const essential = report.unseen.some(
-    ({ fact }) => fact === 'services' || fact === 'endpointslices' || fact === 'pods',
-  )
-  return essential ? 2 : 0
+  return essentialUnseen(report).length > 0 ? 2 : 0
+}
+
+const essential: readonly Fact[] = ['services', 'endpointslices', 'pods']
+
+/** What nobody can call a cluster healthy without, and was not seen. */
+export function essentialUnseen({ unseen }: Report): readonly Fact[] {
+  return essential.filter((one) => unseen.some(({ fact }) => fact === one))
 }

@@ -2,7 +2,7 @@
 // under them, evidence and fix as commands. Colour is handed in; here it is only words.
 
 import { printable } from './printable.ts'
-import type { Diagnosis, LinkState, Report } from './report.ts'
+import { type Diagnosis, essentialUnseen, type LinkState, type Report } from './report.ts'
 import type { Asked } from './snapshot.ts'
 import { keyText } from './words.ts'
 
@@ -115,5 +115,8 @@ function verdict(report: Report, style: Style): string {
   }
   const skipped = new Set(report.skipped.map(({ id }) => id)).size
   const rest = skipped > 0 ? `, ${skipped} could not be decided` : ''
+  const unseen = essentialUnseen(report)
+  if (unseen.length > 0)
+    return `${style.warn('could not look')}: ${unseen.join(', ')} not seen; ${skipped} of ${report.checks} checks not decided`
   return `${style.good('healthy')}: ${report.checks} checks, no problem found${rest}`
 }
