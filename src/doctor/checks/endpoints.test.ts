@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Pod, Service } from '../../api/types/core.gen.ts'
+import { diagnose } from '../diagnose.ts'
+import { exitCodeOf } from '../report.ts'
+import type { Asked } from '../snapshot.ts'
 import { causesOf, healthy, messagesOf, pod, secondsAgo, service, slice } from '../test-objects.ts'
 import { createView } from '../view.ts'
 import {
@@ -55,6 +58,20 @@ describe('E01', () => {
     expect(check([service('web')], [], { workloads: [{ ...workloads[0], replicas: 1 }] })).toEqual([
       'app=web selects no Pod in shop; the namespace has 0 Pods',
     ])
+  })
+  test.each<[string, Asked, number, string]>([
+    ['asked for', { namespace: 'shop', service: { namespace: 'shop', name: 'web' } }, 1, 'warn'],
+    ['met in a scan', { namespace: 'shop' }, 0, 'info'],
+  ])('scaled to zero and %s', (_, asked, code, severity) => {
+    const report = diagnose({
+      ...healthy(),
+      ...{ asked, pods: [], endpointSlices: [], nodeRules: [], podPorts: [] },
+      workloads: [
+        { kind: 'Deployment', namespace: 'shop', name: 'web', labels: { app: 'web' }, replicas: 0 },
+      ],
+    })
+    expect(report.findings.map((one) => `${one.id} ${one.severity}`)).toEqual([`E01 ${severity}`])
+    expect(exitCodeOf(report)).toBe(code)
   })
   test('passes over metrics of a control plane that is not shown', () => {
     const selector = { component: 'kube-scheduler' }

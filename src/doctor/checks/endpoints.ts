@@ -49,9 +49,9 @@ function isKnownEmpty({ service, selector }: ServiceView): boolean {
   )
 }
 
-/** Nobody stands behind it because somebody wanted it so. */
+/** Nobody stands behind it because somebody wanted it so; who asks for it by name wants an answer. */
 function scaledToZero(
-  { service, selector, settling }: ServiceView,
+  { key, service, selector, settling }: ServiceView,
   view: View,
 ): Finding | undefined {
   const { namespace = '', name } = service.metadata
@@ -65,7 +65,7 @@ function scaledToZero(
   const path = `${workload.kind.toLowerCase()}/${workload.name}`
   return {
     subject: serviceSubject(service),
-    severity: 'info',
+    severity: view.askedService?.key === key ? 'warn' : 'info',
     message: `${workload.kind} ${workload.name}, whose Pods it selects, is scaled to zero; on purpose?`,
     observed: '0 replicas wanted',
     expected: 'at least one replica, if anybody is to answer',
