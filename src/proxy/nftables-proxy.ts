@@ -4,13 +4,13 @@ import type { InformerFactory } from '../client/informer.ts'
 import { createInformers } from '../client/informers.ts'
 import { createRecorder, type EventRecorder } from '../client/recorder.ts'
 import type { Timer } from '../lib/clock.ts'
+import { deferred } from '../lib/deferred.ts'
 import { type IPFamily, parseCidr } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { hasIPv6, listLocalAddresses, watchLocalAddresses } from '../linux/local-addresses.ts'
 import { ensureServiceRoutes, removeServiceLink } from '../linux/service-link.ts'
 import { defaultSyncPeriodMs, type ProxyConfig, serviceLink } from './config.ts'
 import { Dataplane } from './dataplane.ts'
-import { createDeferred, type Deferred } from './deferred.ts'
 import { type ServiceHealth, ServiceHealthServers } from './healthcheck.ts'
 import { createProxyMetrics, familyLabelOf } from './metrics.ts'
 import { type NodeFacts, primaryIP } from './node-facts.ts'
@@ -44,7 +44,7 @@ export class NftablesProxy implements Proxy {
   readonly #status: ProxyStatus
   readonly #startedMs: number
   readonly #closers: (() => void | Promise<void>)[] = []
-  readonly #ready: Deferred
+  readonly #ready = deferred()
   /** Services to plan again -> when the changes behind them began. */
   #dirty = new Map<string, number[]>()
   #isNodeDirty = false
@@ -64,7 +64,6 @@ export class NftablesProxy implements Proxy {
     this.#log = deps.log.child({ component: 'kube-proxy' })
     this.#informers = deps.informers ?? createInformers(deps)
     this.#tracker = new Tracker(this.#informers, config.nodeName)
-    this.#ready = createDeferred()
     this.#startedMs = deps.clock.now()
     this.#recorder = createRecorder({ component: 'kube-proxy', host: config.nodeName }, deps)
     this.#status = new ProxyStatus({

@@ -1,14 +1,15 @@
 // The proxy where nf_tables is not to be had: a listener for every frontend, and every byte
 // through this process. What it cannot do is stated in docs/decisions/0064.
+
 import type { InformerFactory } from '../client/informer.ts'
 import { createInformers } from '../client/informers.ts'
 import type { Timer } from '../lib/clock.ts'
+import { deferred } from '../lib/deferred.ts'
 import { type IPFamily, parseCidr } from '../lib/ip.ts'
 import type { Logger } from '../lib/log.ts'
 import { hasIPv6, listLocalAddresses } from '../linux/local-addresses.ts'
 import { ensureLocalRoutes, removeLocalRoutes } from '../linux/service-link.ts'
 import type { ProxyConfig } from './config.ts'
-import { createDeferred } from './deferred.ts'
 import { createProxyMetrics } from './metrics.ts'
 import { plannerNode } from './node-facts.ts'
 import { type Frontend, frontendsOf } from './plan.ts'
@@ -45,7 +46,7 @@ export class UserspaceProxy implements Proxy {
   readonly #informers: InformerFactory
   readonly #tracker: Tracker
   readonly #status: ProxyStatus
-  readonly #ready = createDeferred()
+  readonly #ready = deferred()
   readonly #served = new Map<string, Served>()
   readonly #closers: (() => void)[] = []
   #localCIDRs: readonly string[] = []
