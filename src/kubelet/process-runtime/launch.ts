@@ -11,7 +11,6 @@ export const descriptors = { stdin: 0, stdout: 1, tools: 2, stderr: 3, report: 4
 
 const containerScript = `
 fail() { printf '%s\\n' "$*" >&4; exit 128; }
-[ -z "$SP_CGROUP" ] || echo 0 >"$SP_CGROUP/cgroup.procs" || fail "cannot enter cgroup \\"$SP_CGROUP\\""
 out=$(mount -a -T "$SP_FSTAB" 2>&1) || fail "cannot mount the file system: $out"
 cd "$SP_ROOT" && pivot_root . .old && cd / || fail "cannot change the root directory"
 umount -l /.old || fail "cannot leave the old root directory"
@@ -54,7 +53,6 @@ export interface LaunchRequest {
   readonly fstab: string
   /** Absent: the container gets a pid namespace of its own. */
   readonly pidNamespaceOf?: number
-  readonly cgroup?: string
 }
 
 export interface Command {
@@ -82,7 +80,6 @@ export function containerCommand(request: LaunchRequest, toolPath: string): Comm
       SP_FSTAB: request.fstab,
       SP_CWD: request.workingDir,
       SP_READONLY: request.readOnlyRootfs ? '1' : '',
-      SP_CGROUP: request.cgroup ?? '',
       SP_COMMAND: request.argv[0] ?? '',
       SP_PATH: request.env['PATH'] ?? '',
       ...Object.fromEntries(values.map(([, value], index) => [`SP_V${index}`, value])),
